@@ -1,0 +1,3 @@
+module github.com/qrun-onnx/qrun
+
+go 1.26

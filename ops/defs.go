@@ -1,0 +1,21 @@
+// Package ops has the float and integer operators of ONNX, one family a file.
+package ops
+
+import (
+	"github.com/qrun-onnx/qrun/backend"
+	"github.com/qrun-onnx/qrun/graph"
+)
+
+// lib makes operators that compute with one tier's kernels.
+type lib struct{ k *backend.Kernels }
+
+// Defs lists the operators, for execution with k.
+func Defs(k *backend.Kernels) []graph.Def {
+	l := lib{k}
+	var defs []graph.Def
+	for _, family := range []func() []graph.Def{} {
+		defs = append(defs, family()...)
+	}
+	_ = l
+	return defs
+}

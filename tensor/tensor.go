@@ -1,0 +1,291 @@
+package tensor
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"unsafe"
+)
+
+// F16 holds the bits of an IEEE 754 binary16 number.
+type F16 uint16
+
+// BF16 holds the bits of a bfloat16 number: the upper half of a float32.
+type BF16 uint16
+
+// F8 holds the bits of an 8-bit float; the tensor's DType says which of the five formats.
+type F8 uint8
+
+// Element is a Go type of tensor elements. Types of less than a byte have none: use Tensor.Bytes.
+type Element interface {
+	float32 | float64 | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | bool | string | F16 | BF16 | complex64 | complex128
+}
+
+// Tensor is a dense row-major array, or (Kind not KindTensor) a sequence or optional of values. Shape and type never
+// change; the elements belong to whoever made it.
+type Tensor struct {
+	dtype DType
+	kind  Kind
+	shape []int
+	buf   []byte   // elements in host byte order; packed types two or four to a byte, first in the low bits
+	strs  []string // elements of String
+	elems []*Tensor
+}
+
+// ErrType is in the chain of every error about an element type that does not fit.
+var ErrType = errors.New("element type does not fit")
+
+// DTypeOf returns the DType of a Go element type.
+func DTypeOf[T Element]() DType {
+	var z T
+	switch any(z).(type) {
+	case float32:
+		return Float32
+	case float64:
+		return Float64
+	case int8:
+		return Int8
+	case int16:
+		return Int16
+	case int32:
+		return Int32
+	case int64:
+		return Int64
+	case uint8:
+		return Uint8
+	case uint16:
+		return Uint16
+	case uint32:
+		return Uint32
+	case uint64:
+		return Uint64
+	case bool:
+		return Bool
+	case string:
+		return String
+	case F16:
+		return Float16
+	case BF16:
+		return BFloat16
+	case complex64:
+		return Complex64
+	}
+	return Complex128
+}
+
+// Count is the number of elements of a shape. It fails on a negative size and where the product does not fit.
+func Count(shape []int) (int, error) {
+	n, empty := 1, false
+	for _, d := range shape {
+		if d < 0 {
+			return 0, fmt.Errorf("shape %v has a negative size", shape)
+		}
+		if d == 0 {
+			empty = true
+			continue
+		}
+		if n > math.MaxInt/16/d {
+			return 0, fmt.Errorf("shape %v has too many elements", shape)
+		}
+		n *= d
+	}
+	if empty {
+		return 0, nil
+	}
+	return n, nil
+}
+
+// Of makes a tensor over data, which is used and not copied. No shape means a scalar when data has one element, else
+// one dimension. It fails when the shape does not hold len(data) elements.
+func Of[T Element](data []T, shape ...int) (*Tensor, error) {
+	if len(shape) == 0 && len(data) != 1 {
+		shape = []int{len(data)}
+	}
+	n, err := Count(shape)
+	if err != nil {
+		return nil, err
+	}
+	if n != len(data) {
+		return nil, fmt.Errorf("shape %v holds %d elements, got %d", shape, n, len(data))
+	}
+	t := &Tensor{dtype: DTypeOf[T](), shape: slices.Clone(shape)}
+	if t.shape == nil {
+		t.shape = []int{}
+	}
+	if s, ok := any(data).([]string); ok {
+		t.strs = s
+	} else if len(data) > 0 {
+		t.buf = unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(data))), len(data)*t.dtype.Size())
+	}
+	return t, nil
+}
+
+// Scalar is a tensor of no dimensions.
+func Scalar[T Element](v T) *Tensor {
+	t, _ := Of([]T{v})
+	return t
+}
+
+// New makes a zeroed tensor. It fails on an invalid type or shape.
+func New(d DType, shape ...int) (*Tensor, error) {
+	if !d.Valid() {
+		return nil, fmt.Errorf("%w: %v", ErrType, d)
+	}
+	n, err := Count(shape)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tensor{dtype: d, shape: append([]int{}, shape...)}
+	if d == String {
+		t.strs = make([]string, n)
+	} else if n > 0 {
+		t.buf = AlignedBytes(d.ByteLen(n))
+	}
+	return t, nil
+}
+
+// FromBytes makes a tensor over buf, which is used and not copied: host byte order, aligned to the element's size.
+func FromBytes(d DType, buf []byte, shape ...int) (*Tensor, error) {
+	if !d.Valid() || d == String {
+		return nil, fmt.Errorf("%w: %v", ErrType, d)
+	}
+	n, err := Count(shape)
+	if err != nil {
+		return nil, err
+	}
+	if len(buf) != d.ByteLen(n) {
+		return nil, fmt.Errorf("%v%v takes %d bytes, got %d", d, shape, d.ByteLen(n), len(buf))
+	}
+	if a := alignment(d); len(buf) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(buf)))%uintptr(a) != 0 {
+		return nil, fmt.Errorf("%v data is not aligned to %d bytes", d, a)
+	}
+	return &Tensor{dtype: d, shape: append([]int{}, shape...), buf: buf}, nil
+}
+
+func alignment(d DType) int {
+	switch s := d.Size(); {
+	case s == 0:
+		return 1
+	case d == Complex64:
+		return 4
+	case s > 8:
+		return 8
+	default:
+		return s
+	}
+}
+
+// AlignedBytes returns n zero bytes that start at a multiple of 64, as the vector kernels like them.
+func AlignedBytes(n int) []byte {
+	if n == 0 {
+		return nil
+	}
+	b := make([]byte, n+63)
+	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & 63)
+	return b[off : off+n : off+n]
+}
+
+// SequenceOf makes a sequence of elems.
+func SequenceOf(elems []*Tensor) *Tensor { return &Tensor{kind: KindSequence, elems: elems} }
+
+// OptionalOf makes an optional that holds v, or nothing when v is nil.
+func OptionalOf(v *Tensor) *Tensor {
+	t := &Tensor{kind: KindOptional}
+	if v != nil {
+		t.elems = []*Tensor{v}
+	}
+	return t
+}
+
+// DType is the element type.
+func (t *Tensor) DType() DType { return t.dtype }
+
+// Kind says whether t is a tensor, a sequence or an optional.
+func (t *Tensor) Kind() Kind { return t.kind }
+
+// Elems returns the values of a sequence (or of an optional: none or one).
+func (t *Tensor) Elems() []*Tensor { return t.elems }
+
+// Shape returns the sizes; the slice must not be changed. A scalar has an empty shape.
+func (t *Tensor) Shape() []int { return t.shape }
+
+// Rank is the number of dimensions.
+func (t *Tensor) Rank() int { return len(t.shape) }
+
+// Len is the number of elements.
+func (t *Tensor) Len() int {
+	n := 1
+	for _, d := range t.shape {
+		n *= d
+	}
+	return n
+}
+
+// Bytes returns the elements in host byte order, without a copy; nil for String.
+func (t *Tensor) Bytes() []byte { return t.buf }
+
+// Spec is the tensor's exact Spec.
+func (t *Tensor) Spec() Spec {
+	if t.kind != KindTensor {
+		s := Spec{Kind: t.kind}
+		if len(t.elems) > 0 {
+			e := t.elems[0].Spec()
+			s.Elem = &e
+		}
+		return s
+	}
+	return SpecOf(t.dtype, t.shape...)
+}
+
+// Data returns the elements of t without a copy; it fails when T is not t's element type.
+func Data[T Element](t *Tensor) ([]T, error) {
+	if t.kind != KindTensor || t.dtype != DTypeOf[T]() {
+		return nil, fmt.Errorf("%w: want %v, got %v", ErrType, DTypeOf[T](), t.Spec())
+	}
+	return View[T](t), nil
+}
+
+// View returns the elements of t as T without a copy. The caller has checked the type: a T of another size is a
+// programming error and panics.
+func View[T Element](t *Tensor) []T {
+	if s, ok := any(t.strs).([]T); ok && t.dtype == String {
+		return s
+	}
+	if DTypeOf[T]().Size() != t.dtype.Size() || t.dtype.Size() == 0 {
+		panic(fmt.Sprintf("tensor: view of %v as %v", t.dtype, DTypeOf[T]()))
+	}
+	if len(t.buf) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(t.buf))), len(t.buf)/t.dtype.Size())
+}
+
+// Reshape returns a tensor that shares t's elements under another shape of equal element count.
+func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
+	n, err := Count(shape)
+	if err != nil {
+		return nil, err
+	}
+	if n != t.Len() {
+		return nil, fmt.Errorf("cannot reshape %v to %v", t.Spec(), shape)
+	}
+	r := *t
+	r.shape = append([]int{}, shape...)
+	return &r, nil
+}
+
+// Clone returns a deep copy.
+func (t *Tensor) Clone() *Tensor {
+	c := &Tensor{dtype: t.dtype, kind: t.kind, shape: slices.Clone(t.shape), strs: slices.Clone(t.strs)}
+	if len(t.buf) > 0 {
+		c.buf = AlignedBytes(len(t.buf))
+		copy(c.buf, t.buf)
+	}
+	for _, e := range t.elems {
+		c.elems = append(c.elems, e.Clone())
+	}
+	return c
+}
+
+func (t *Tensor) String() string { return t.Spec().String() }
