@@ -1,0 +1,3 @@
+package onnx
+
+//go:generate go -C protogen run . ..
