@@ -1,6 +1,10 @@
 package graph
 
-import "github.com/qrun-onnx/qrun/tensor"
+import (
+	"fmt"
+
+	"github.com/qrun-onnx/qrun/tensor"
+)
 
 // InferCtx is what Op.Infer sees of its node.
 type InferCtx struct {
@@ -11,6 +15,7 @@ type InferCtx struct {
 	out    []tensor.Spec
 	outC   []*tensor.Tensor
 	outI   [][]tensor.Dim
+	eng    *inference // nil for an operator that is inferred by itself
 }
 
 // NumIn is the number of inputs of the node, absent ones counted.
@@ -80,6 +85,17 @@ func (c *InferCtx) OutInts(i int, dims []tensor.Dim) {
 	if i < len(c.out) {
 		c.outI[i] = dims
 	}
+}
+
+// InferBody infers the node's body of that attribute name from specs of all its inputs and, where known, their values
+// (consts may be nil or shorter), and returns the specs of the body's outputs. It may be called again with other specs
+// until those of loop-carried values settle; the last call counts. An error need not be the node's: the branch of an If
+// that is not taken may not fit the shapes of a run, so If then leaves its outputs open and the run reports it.
+func (c *InferCtx) InferBody(name string, in []tensor.Spec, consts []*tensor.Tensor) ([]tensor.Spec, error) {
+	if c.eng == nil {
+		return nil, fmt.Errorf("%w: a body outside a graph", ErrUnsupported)
+	}
+	return c.eng.body(c.Node, name, in, consts)
 }
 
 // ConstInts returns the elements of an int32 or int64 tensor (or another integer type) as int64.

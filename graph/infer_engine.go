@@ -1,0 +1,328 @@
+package graph
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/qrun-onnx/qrun/tensor"
+)
+
+// Limits of what inference computes: shape arithmetic, not data.
+const (
+	planConstElems = 1024    // largest output whose elements are computed before a run
+	planConstReads = 1 << 16 // largest number of elements that are read to compute one
+)
+
+// Known tells what is known of values before the nodes that read them run: the frame or plan around a body.
+type Known interface {
+	// Spec is what is known of v.
+	Spec(v *Value) tensor.Spec
+	// Const is the value of v where it is known, else nil.
+	Const(v *Value) *tensor.Tensor
+}
+
+// inference computes the specs of a graph's values in node order.
+type inference struct {
+	specs  map[*Value]tensor.Spec
+	consts map[*Value]*tensor.Tensor
+	ints   map[*Value][]tensor.Dim
+	outer  Known // for values of the graphs around, nil: those of the model's graph are in specs
+	// load: dimensions may be symbolic, what a Value already carries is a hint, and bodies share this inference.
+	load bool
+}
+
+func newInference(load bool, outer Known) *inference {
+	return &inference{specs: map[*Value]tensor.Spec{}, consts: map[*Value]*tensor.Tensor{}, ints: map[*Value][]tensor.Dim{}, outer: outer, load: load}
+}
+
+// Spec implements Known.
+func (e *inference) Spec(v *Value) tensor.Spec {
+	if s, ok := e.specs[v]; ok {
+		return s
+	}
+	switch {
+	case v.Const != nil:
+		return v.Const.Spec()
+	case e.outer != nil:
+		return e.outer.Spec(v)
+	}
+	return v.Spec
+}
+
+// Const implements Known.
+func (e *inference) Const(v *Value) *tensor.Tensor {
+	if v.Const != nil {
+		return v.Const
+	}
+	if t, ok := e.consts[v]; ok {
+		return t
+	}
+	if e.outer != nil {
+		return e.outer.Const(v)
+	}
+	return nil
+}
+
+func (e *inference) intsOf(v *Value) []tensor.Dim {
+	if d, ok := e.ints[v]; ok {
+		return d
+	}
+	if o, ok := e.outer.(*inference); ok {
+		return o.intsOf(v)
+	}
+	return nil
+}
+
+// graph infers the values of g from specs of its inputs, which may be fewer than the inputs.
+func (e *inference) graph(g *Graph, in []tensor.Spec, consts []*tensor.Tensor) error {
+	for i, v := range g.Inputs {
+		s := v.Spec
+		if i < len(in) {
+			s = in[i]
+			if e.load {
+				s = orHint(s, v.Spec)
+			}
+		}
+		e.specs[v] = s
+		delete(e.ints, v)
+		delete(e.consts, v)
+		if i < len(consts) && consts[i] != nil {
+			e.consts[v] = consts[i]
+		}
+	}
+	for _, n := range g.Nodes {
+		if err := e.node(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *inference) node(n *Node) error {
+	if n.Op == nil {
+		return nodeError(n, e, errors.New("node has no operator"))
+	}
+	c := &InferCtx{Node: n, eng: e,
+		in: make([]*tensor.Spec, len(n.In)), consts: make([]*tensor.Tensor, len(n.In)), ints: make([][]tensor.Dim, len(n.In)),
+		out: make([]tensor.Spec, len(n.Out)), outC: make([]*tensor.Tensor, len(n.Out)), outI: make([][]tensor.Dim, len(n.Out))}
+	for i, v := range n.In {
+		if v != nil {
+			s := e.Spec(v)
+			c.in[i], c.consts[i], c.ints[i] = &s, e.Const(v), e.intsOf(v)
+		}
+	}
+	if err := n.Op.Infer(c); err != nil {
+		return nodeError(n, e, err)
+	}
+	for i, v := range n.Out {
+		if v != nil {
+			e.keep(v, c.out[i], c.outC[i], c.outI[i])
+		}
+	}
+	e.compute(n, c)
+	return nil
+}
+
+func (e *inference) keep(v *Value, s tensor.Spec, t *tensor.Tensor, ints []tensor.Dim) {
+	delete(e.ints, v)
+	delete(e.consts, v)
+	if ints != nil && s.DType == tensor.Undefined && !s.Ranked {
+		s = tensor.SpecOf(tensor.Int64, len(ints))
+	}
+	if e.load {
+		s = orHint(s, v.Spec)
+	}
+	e.specs[v] = s
+	if t == nil && ints != nil {
+		t = intsTensor(s, ints)
+	}
+	switch {
+	case t != nil:
+		e.consts[v] = t
+		e.specs[v] = t.Spec()
+	case ints != nil:
+		e.ints[v] = ints
+	}
+}
+
+// compute runs a node of which every input is known, when it is as small as shape arithmetic is. An operator that fails
+// stays to fail in the run, where it may never be reached.
+func (e *inference) compute(n *Node, c *InferCtx) {
+	if !foldable(n) {
+		return
+	}
+	reads, done := 0, true
+	for i, v := range n.In {
+		if v == nil {
+			continue
+		}
+		if c.consts[i] == nil || c.consts[i].Kind() != tensor.KindTensor {
+			return
+		}
+		if reads += c.consts[i].Len(); reads > planConstReads {
+			return
+		}
+	}
+	for _, v := range n.Out {
+		if v == nil {
+			continue
+		}
+		shape, ok := e.specs[v].Shape()
+		if !ok {
+			return
+		}
+		if k, err := tensor.Count(shape); err != nil || k > planConstElems {
+			return
+		}
+		done = done && e.consts[v] != nil
+	}
+	if done {
+		return
+	}
+	out, err := evalNode(n, c.consts)
+	if err != nil {
+		return
+	}
+	for i, v := range n.Out {
+		if v != nil && out[i] != nil {
+			e.consts[v], e.specs[v] = out[i], out[i].Spec()
+		}
+	}
+}
+
+// body infers a node's body; see InferCtx.InferBody.
+func (e *inference) body(n *Node, name string, in []tensor.Spec, consts []*tensor.Tensor) ([]tensor.Spec, error) {
+	g := n.Bodies[name]
+	if g == nil {
+		return nil, fmt.Errorf("there is no body %q", name)
+	}
+	if len(in) != len(g.Inputs) {
+		return nil, fmt.Errorf("body %q has %d inputs, given %d", name, len(g.Inputs), len(in))
+	}
+	if !e.load {
+		e = newInference(false, e)
+	}
+	if err := e.graph(g, in, consts); err != nil {
+		return nil, err
+	}
+	out := make([]tensor.Spec, len(g.Outputs))
+	for i, v := range g.Outputs {
+		out[i] = e.Spec(v)
+	}
+	return out, nil
+}
+
+// Infer infers the types and shapes of the model's graph and of the bodies in it from the specs of its inputs, and sets
+// the Spec of every value. What a Value's Spec held before counts where inference finds nothing.
+func (g *Graph) Infer() error {
+	_, err := g.infer()
+	return err
+}
+
+func (g *Graph) infer() (*inference, error) {
+	e := newInference(true, nil)
+	if err := e.graph(g, nil, nil); err != nil {
+		return nil, err
+	}
+	for v, s := range e.specs {
+		v.Spec = s
+	}
+	return e, nil
+}
+
+// orHint is what inference found, filled up from what the file or an earlier inference said: a declared size never
+// replaces a dimension that inference left open, since files with stale sizes are common; a declared symbol names it.
+func orHint(s, hint tensor.Spec) tensor.Spec {
+	if s.Kind == tensor.KindTensor && s.DType == tensor.Undefined && !s.Ranked {
+		return hint
+	}
+	if s.Kind != hint.Kind {
+		return s
+	}
+	if s.Kind != tensor.KindTensor {
+		if s.Elem == nil {
+			s.Elem = hint.Elem
+		}
+		return s
+	}
+	if s.DType == tensor.Undefined {
+		s.DType = hint.DType
+	}
+	if !s.Ranked {
+		s.Ranked, s.Dims = hint.Ranked, hint.Dims
+		return s
+	}
+	if len(s.Dims) != len(hint.Dims) {
+		return s
+	}
+	cloned := false
+	for i, d := range s.Dims {
+		if h := hint.Dims[i]; d.Size < 0 && d.Name == "" && h.Size < 0 && h.Name != "" {
+			if !cloned {
+				s.Dims, cloned = slices.Clone(s.Dims), true
+			}
+			s.Dims[i] = h
+		}
+	}
+	return s
+}
+
+// intsTensor is the tensor of fully known integers, nil where one is not known or the spec is none for them.
+func intsTensor(s tensor.Spec, dims []tensor.Dim) *tensor.Tensor {
+	shape, ok := s.Shape()
+	if !ok || len(shape) > 1 {
+		return nil
+	}
+	if n, err := tensor.Count(shape); err != nil || n != len(dims) {
+		return nil
+	}
+	vals := make([]int64, len(dims))
+	for i, d := range dims {
+		if d.Size < 0 {
+			return nil
+		}
+		vals[i] = int64(d.Size)
+	}
+	switch s.DType {
+	case tensor.Int64:
+		t, err := tensor.Of(vals, shape...)
+		if err != nil {
+			return nil
+		}
+		return t
+	case tensor.Int32:
+		t, err := tensor.New(tensor.Int32, shape...)
+		if err != nil {
+			return nil
+		}
+		v := tensor.View[int32](t)
+		for i, x := range vals {
+			if x > 1<<31-1 {
+				return nil
+			}
+			v[i] = int32(x)
+		}
+		return t
+	}
+	return nil
+}
+
+// nodeError adds a node and what is known of its inputs to an operator's error.
+func nodeError(n *Node, k Known, err error) *NodeError {
+	e := &NodeError{Node: n.Name, Op: qualified(n.Domain, n.Type), Err: err}
+	for _, v := range n.In {
+		switch {
+		case v == nil:
+			e.Inputs = append(e.Inputs, "(absent)")
+		default:
+			e.Inputs = append(e.Inputs, cmp.Or(v.Name, "?")+" "+k.Spec(v).String())
+		}
+	}
+	return e
+}
+
+// bodyNames lists a node's bodies in a fixed order.
+func bodyNames(n *Node) []string { return slices.Sorted(maps.Keys(n.Bodies)) }
