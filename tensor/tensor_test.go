@@ -79,18 +79,18 @@ func TestHalf(t *testing.T) {
 		{1, 0x3c00, 0x3f80}, {-2, 0xc000, 0xc000}, {65504, 0x7bff, 0x4780}, {65520, 0x7c00, 0x4780},
 		{float32(math.Inf(-1)), 0xfc00, 0xff80}, {5.9604645e-8, 1, 0x3380}, {1 + 1.0/256, 0x3c04, 0x3f80}, {1 + 3.0/256, 0x3c0c, 0x3f82},
 	} {
-		if got := F16Of(c.x); got != c.f {
-			t.Errorf("F16Of(%v) = %#x, want %#x", c.x, got, c.f)
+		if got := ToF16(c.x); got != c.f {
+			t.Errorf("ToF16(%v) = %#x, want %#x", c.x, got, c.f)
 		}
-		if got := BF16Of(c.x); got != c.bf {
-			t.Errorf("BF16Of(%v) = %#x, want %#x", c.x, got, c.bf)
+		if got := ToBF16(c.x); got != c.bf {
+			t.Errorf("ToBF16(%v) = %#x, want %#x", c.x, got, c.bf)
 		}
 	}
-	if x := BF16Of(float32(math.NaN())).Float32(); x == x {
+	if x := ToBF16(float32(math.NaN())).Float32(); x == x {
 		t.Error("NaN lost")
 	}
 	for i := range 1 << 16 {
-		if h := F16(i); h.Float32() == h.Float32() && F16Of(h.Float32()) != h {
+		if h := F16(i); h.Float32() == h.Float32() && ToF16(h.Float32()) != h {
 			t.Fatalf("%#x does not survive", i)
 		}
 	}
