@@ -1,0 +1,228 @@
+package par
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// Pool runs the loops of one run at a time. Its methods are called by the goroutine that called Begin; For also by bodies
+// of its loops, where it runs inline. Made once and used for many runs, so that a run allocates nothing for it.
+type Pool struct {
+	limit   *Limit
+	done    <-chan struct{} // of the run's context
+	ctx     context.Context
+	taken   int // workers taken from limit, those that were not started because of GOMAXPROCS not counted
+	inLoop  bool
+	workers []worker // nil when the limit is 1
+	hook    func()   // of tests: delays that make rare interleavings frequent
+
+	_ [64]byte
+	// word is count<<16 | next of the present loop: next < count says that chunk next is to be claimed. Whoever moves
+	// word from next to next+1 owns that chunk, and with it the certainty that the fields of the job stay as they are
+	// until the chunk is reported in finished: so they are read after the claim, never before.
+	word atomic.Uint32
+	_    [64]byte
+	job  job
+	_    [64]byte
+	// finished counts the chunks that are over.
+	finished atomic.Uint32
+	failure  atomic.Pointer[PanicError]
+	_        [64]byte
+}
+
+type job struct {
+	body Body
+	as   WorkerBody // body when it is one
+	cut  cut
+}
+
+// PanicError is the error of a loop in whose body something panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// NewPool makes a pool of at most l's goroutines.
+func NewPool(l *Limit) *Pool {
+	p := &Pool{limit: l}
+	if l.n > 1 {
+		p.workers = make([]worker, l.n-1)
+		for i := range p.workers {
+			p.workers[i].init(p, i+1)
+		}
+	}
+	return p
+}
+
+// Threads is the largest number of goroutines on which a loop runs, the caller's counted.
+func (p *Pool) Threads() int { return p.limit.n }
+
+// Begin starts a run: its loops end early when ctx does.
+func (p *Pool) Begin(ctx context.Context) {
+	p.ctx, p.done = ctx, ctx.Done()
+	if p.workers == nil {
+		return
+	}
+	p.limit.free.Add(-1)
+	for n := p.most(); p.taken < n && p.limit.take(); p.taken++ {
+		p.workers[p.taken].start()
+	}
+}
+
+// most is the number of workers that can be of use.
+func (p *Pool) most() int { return min(len(p.workers), runtime.GOMAXPROCS(0)-1) }
+
+// End ends the run. It sends the workers home and gives them a moment to go; one that the host has stopped holds no
+// chunk, touches nothing but the pool, and ends as soon as it runs again.
+func (p *Pool) End() {
+	p.ctx, p.done = nil, nil
+	if p.workers == nil {
+		return
+	}
+	used := p.workers[:p.taken]
+	p.limit.free.Add(int32(1 + p.taken))
+	p.taken = 0
+	for i := range used {
+		used[i].stop()
+	}
+	for i := range used {
+		used[i].awaitGone()
+	}
+}
+
+// balance follows what other runs of the session do: it takes a worker that has become free, and gives one back when
+// there are more runs than goroutines.
+func (p *Pool) balance() {
+	switch f := p.limit.free.Load(); {
+	case f > 0 && p.taken < len(p.workers):
+		if p.taken < p.most() && p.limit.take() {
+			p.workers[p.taken].start()
+			p.taken++
+		}
+	case f < 0 && p.taken > 0:
+		p.taken--
+		p.workers[p.taken].stop()
+		p.limit.free.Add(1)
+	}
+}
+
+// For calls b.Do for ranges that together cover 0 <= i < n, and returns when all are done. Ranges begin at multiples of
+// grain and have at least grain indices, unless n is less. The error is the context's when the run was cancelled before
+// the last range began, or a *PanicError; then some ranges may not have been done. On one goroutine, and inside a body,
+// the whole loop is one call of b.Do and a panic passes through.
+func (p *Pool) For(n, grain int, b Body) error {
+	if n <= 0 {
+		return nil
+	}
+	if p.workers == nil || n < 2*grain || n == 1 || p.inLoop {
+		doAll(b, n)
+		return nil
+	}
+	p.balance()
+	if p.taken == 0 {
+		doAll(b, n)
+		return nil
+	}
+	return p.share(n, grain, b)
+}
+
+//go:noinline
+func doAll(b Body, n int) {
+	if w, ok := b.(WorkerBody); ok {
+		w.DoAs(0, 0, n)
+		return
+	}
+	b.Do(0, n)
+}
+
+func (p *Pool) share(n, grain int, b Body) error {
+	p.inLoop = true
+	p.job.body, p.job.cut = b, newCut(n, grain, p.taken+1)
+	p.job.as, _ = b.(WorkerBody)
+	count := uint32(p.job.cut.count)
+	p.finished.Store(0)
+	p.word.Store(count << 16)
+	for i := range p.workers[:p.taken] {
+		p.workers[i].wake()
+	}
+	for p.help(0) {
+	}
+	for i := 0; p.finished.Load() != count; i++ {
+		if i > 1000 {
+			runtime.Gosched() // the goroutine that we wait for may need this processor
+		}
+	}
+	p.job.body, p.job.as = nil, nil
+	p.inLoop = false
+	if e := p.failure.Load(); e != nil {
+		p.failure.Store(nil)
+		return e
+	}
+	return p.cancelled()
+}
+
+func (p *Pool) cancelled() error {
+	select {
+	case <-p.done:
+		return p.ctx.Err()
+	default:
+		return nil
+	}
+}
+
+// pending reports whether a chunk is there to be claimed.
+func (p *Pool) pending() bool {
+	w := p.word.Load()
+	return w&0xffff < w>>16
+}
+
+// help claims one chunk and does it; it reports whether there was one.
+func (p *Pool) help(as int) bool {
+	for {
+		w := p.word.Load()
+		next := w & 0xffff
+		if next >= w>>16 {
+			return false
+		}
+		if p.word.CompareAndSwap(w, w+1) {
+			if p.hook != nil {
+				p.hook()
+			}
+			p.chunk(as, int(next))
+			return true
+		}
+	}
+}
+
+// chunk is not inlined for the sake of the stop-the-world phases of the garbage collector: a loop around assembly in
+// which no Go function is entered can be preempted hardly ever.
+//
+//go:noinline
+func (p *Pool) chunk(as, i int) {
+	defer p.over()
+	if p.failure.Load() != nil {
+		return
+	}
+	if p.done != nil && p.cancelled() != nil {
+		return
+	}
+	lo, hi := p.job.cut.at(i)
+	if p.job.as != nil {
+		p.job.as.DoAs(as, lo, hi)
+		return
+	}
+	p.job.body.Do(lo, hi)
+}
+
+// over reports a chunk as finished, and keeps its panic.
+func (p *Pool) over() {
+	if r := recover(); r != nil {
+		p.failure.CompareAndSwap(nil, &PanicError{Value: r, Stack: debug.Stack()})
+	}
+	p.finished.Add(1)
+}
