@@ -13,7 +13,9 @@ type lib struct{ k *backend.Kernels }
 func Defs(k *backend.Kernels) []graph.Def {
 	l := lib{k}
 	var defs []graph.Def
-	for _, family := range []func() []graph.Def{} {
+	for _, family := range []func() []graph.Def{
+		l.shapes, l.views, l.reshapes, l.transposes,
+	} {
 		defs = append(defs, family()...)
 	}
 	_ = l
