@@ -1,0 +1,27 @@
+// Command gen writes the assembly of package asm, its Go stubs and its tables. It runs by go generate in backend/asm.
+//
+// A kernel is a list of typed instructions, so that one list is printed as Go assembly and executed by the interpreter
+// of this package's tests: every kernel is proven on every machine. To write one:
+//
+//	args := &Args{Name: "VecScale", Fields: []Field{{"Dst", "*float32", "…"}, {"Src", "*float32", "…"}, {"N", "int", "…"}}}
+//	k := NewKernel("vecScaleAVX2", AVX2, args)   // symbol, instruction set, arguments
+//	dst, src, n := k.Load("Dst"), k.Load("Src"), k.Load("N") // fields in general registers
+//	x := k.V("x")                                // a free vector register of the set's width (Y here)
+//	loop := k.Label("loop")
+//	k.Bind(loop)
+//	k.Op("VMOVUPS", At(src, 0), x)               // operands in Go assembler order: sources first, destination last
+//	k.Op("VADDPS", x, x, x)
+//	k.Op("VMOVUPS", x, At(dst, 0))
+//	...                                          // k.Free(x) gives a register back; running out is a panic that names the live ones
+//	k.Op("DECQ", n)
+//	k.Op("JNZ", loop)
+//	k.Ret()                                      // VZEROUPPER, RET
+//
+// Constants: k.F32(x) is four bytes of read-only memory (for VBROADCASTSS or .Bcst()), k.Lanes(...) a table of them.
+// AVX-512: At(p, 0).Bcst() is the embedded broadcast; k.Masked(op, mask, ...) merges, k.Zeroed(op, mask, ...) zeroes; k.Mask(name) takes
+// a mask register. A mnemonic must be in the table of ops.go (its operand forms and the feature it needs) and in the interpreter's
+// (exec_*_test.go). An instruction that the kernel's instruction set lacks is a panic, so no EVEX slips into AVX2.
+//
+// Kernels are collected in a Family (one Args struct, one .s file per instruction set, one reference in Go); families() lists all.
+// A test runs a kernel with run(t, k, map[string]any{"Dst": buf(dst), "N": 5}): any access outside the buffers fails.
+package main
