@@ -1,0 +1,115 @@
+package ops
+
+import (
+	"sync/atomic"
+
+	"github.com/qrun-onnx/qrun/backend"
+	"github.com/qrun-onnx/qrun/graph"
+)
+
+// blockBytes bounds the packed block of a matrix that is packed while running, so that it stays in the second-level
+// cache; blockCols is what block widths are multiples of: a whole number of panels on every tier.
+const (
+	blockBytes = 256 << 10
+	blockCols  = 48
+)
+
+// blockWidth is the number of columns of B[k,n] that are packed and multiplied at a time.
+func blockWidth(k, n int) int {
+	w := max(blockBytes/4/max(k, 1)/blockCols*blockCols, blockCols)
+	return min(w, (n+blockCols-1)/blockCols*blockCols)
+}
+
+// product is the job of batches matrix products C = epilogue(alpha*A*B) whose B is not constant. Its parts are blocks
+// of columns: whoever takes one packs it into memory of its own and multiplies. Every element is one GEMM accumulator,
+// so its bits depend neither on the blocks nor on the goroutines. Start it with c.For(slots, 1, j).
+type product struct {
+	k          *backend.Kernels
+	batches    int
+	m, kk, n   int
+	a, b, c    []float32
+	lda, ldb   int
+	ldc        int
+	transB     bool
+	offA, offB []int // per batch: first element in a and b
+	sizeC      int   // distance of the results of two batches
+	alpha      float32
+	epi        backend.Epilogue
+	// packer packs columns [col, col+n) of batch's B, nil for a B that lies in b.
+	packer blockPacker
+
+	width, cols int
+	next        atomic.Int64
+	slots       []productSlot
+	scratch     []float32
+	blockLen    int
+}
+
+// blockPacker makes a block of B that is computed rather than stored.
+type blockPacker interface {
+	packBlock(p *backend.PackedF32, dst []float32, batch, col, n int)
+}
+
+// productSlot is what one goroutine works with.
+type productSlot struct {
+	gemm   backend.GemmF32
+	packed backend.PackedF32
+}
+
+// run computes the product on the run's goroutines.
+func (j *product) run(c *graph.RunCtx) error {
+	if j.batches == 0 || j.m == 0 || j.n == 0 {
+		return nil
+	}
+	j.width = blockWidth(j.kk, j.n)
+	j.cols = (j.n + j.width - 1) / j.width
+	threads := min(c.Threads(), j.batches*j.cols)
+	if cap(j.slots) < threads {
+		j.slots = make([]productSlot, threads)
+	}
+	j.slots = j.slots[:threads]
+	j.blockLen = (j.k.PackedF32Len(j.kk, j.width) + 15) &^ 15
+	j.scratch = floatScratch(c, j.blockLen*threads)
+	j.next.Store(0)
+	err := c.For(threads, 1, j)
+	clear(j.slots)
+	j.a, j.b, j.c, j.scratch, j.epi, j.packer = nil, nil, nil, nil, backend.Epilogue{}, nil
+	return err
+}
+
+// Do lets slots lo to hi take blocks until none is left.
+func (j *product) Do(lo, hi int) {
+	for w := lo; w < hi; w++ {
+		for {
+			u := int(j.next.Add(1)) - 1
+			if u >= j.batches*j.cols {
+				break
+			}
+			j.block(&j.slots[w], j.scratch[w*j.blockLen:(w+1)*j.blockLen], u/j.cols, u%j.cols*j.width)
+		}
+	}
+}
+
+func (j *product) block(s *productSlot, dst []float32, batch, col int) {
+	n := min(j.width, j.n-col)
+	switch {
+	case j.kk == 0:
+		j.k.PackF32Into(&s.packed, dst, nil, 0, n, n, false)
+	case j.packer != nil:
+		j.packer.packBlock(&s.packed, dst, batch, col, n)
+	case j.transB:
+		j.k.PackF32Into(&s.packed, dst, j.b[j.offB[batch]+col*j.ldb:], j.kk, n, j.ldb, true)
+	default:
+		j.k.PackF32Into(&s.packed, dst, j.b[j.offB[batch]+col:], j.kk, n, j.ldb, false)
+	}
+	at := batch*j.sizeC + col
+	s.gemm = backend.GemmF32{M: j.m, A: j.a[j.offA[batch]:], LDA: j.lda, B: &s.packed, C: j.c[at:], LDC: j.ldc, Alpha: j.alpha, Epi: j.epi}
+	if j.epi.Bias != nil {
+		s.gemm.Epi.Bias = j.epi.Bias[col : col+n]
+	}
+	if j.epi.Residual != nil {
+		s.gemm.Epi.Residual = j.epi.Residual[at:]
+	}
+	s.gemm.Init(j.k, 1)
+	s.gemm.Do(0, s.gemm.Tasks())
+}
