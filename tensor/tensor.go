@@ -31,6 +31,7 @@ type Tensor struct {
 	buf   []byte   // elements in host byte order; packed types two or four to a byte, first in the low bits
 	strs  []string // elements of String
 	elems []*Tensor
+	owner any // see Keep
 }
 
 // ErrType is in the chain of every error about an element type that does not fit.
@@ -260,6 +261,11 @@ func View[T Element](t *Tensor) []T {
 	}
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(t.buf))), len(t.buf)/t.dtype.Size())
 }
+
+// Keep makes t hold on to owner. The maker of a tensor calls it when the elements are in memory that the garbage
+// collector does not know, as a mapped file, and that owner frees when it is garbage. Slices of the elements do not hold
+// it: they are valid while t, or one made from it by Reshape, is reachable.
+func (t *Tensor) Keep(owner any) { t.owner = owner }
 
 // Reshape returns a tensor that shares t's elements under another shape of equal element count.
 func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
