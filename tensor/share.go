@@ -1,0 +1,60 @@
+package tensor
+
+import (
+	"slices"
+	"unsafe"
+)
+
+// Header makes a tensor of this type and shape that has no elements until Share gives it some.
+func Header(d DType, shape ...int) *Tensor {
+	t := &Tensor{dtype: d, shape: slices.Clone(shape)}
+	if t.shape == nil {
+		t.shape = []int{}
+	}
+	return t
+}
+
+// Share makes t, made by Header, a view of src's elements, of which there must be as many and of the same type. With a
+// nil src it lets go of them. Only the owner of a header may call this, while nobody reads it: it exists so that an
+// executor can use its headers for many runs.
+func (t *Tensor) Share(src *Tensor) {
+	if src == nil {
+		t.buf, t.strs = nil, nil
+		return
+	}
+	t.buf, t.strs = src.buf, src.strs
+}
+
+// Overlaps reports whether t and o, or elements of theirs where they are sequences, have memory in common.
+func (t *Tensor) Overlaps(o *Tensor) bool {
+	for _, e := range t.elems {
+		if e.Overlaps(o) {
+			return true
+		}
+	}
+	for _, e := range o.elems {
+		if t.Overlaps(e) {
+			return true
+		}
+	}
+	return overlap(t.buf, o.buf) || overlap(t.strs, o.strs)
+}
+
+// OverlapsBytes reports whether elements of t, or of a sequence's elements, lie in b.
+func (t *Tensor) OverlapsBytes(b []byte) bool {
+	for _, e := range t.elems {
+		if e.OverlapsBytes(b) {
+			return true
+		}
+	}
+	return overlap(t.buf, b)
+}
+
+func overlap[T any](a, b []T) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	size := unsafe.Sizeof(a[0])
+	pa, pb := uintptr(unsafe.Pointer(unsafe.SliceData(a))), uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	return pa < pb+uintptr(len(b))*size && pb < pa+uintptr(len(a))*size
+}
