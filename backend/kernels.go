@@ -3,9 +3,12 @@
 // spreads over goroutines as it likes, with the same bits however it is cut.
 package backend
 
+import "github.com/qrun-onnx/qrun/backend/asm"
+
 // Kernels are the kernels of one CPU tier with its gaps filled from lower tiers. It is immutable.
 type Kernels struct {
 	name string
+	vec  asm.VectorSet // every entry filled
 }
 
 // Name is the tier: scalar, avx2, avxvnni, avx512vnni, neon, neondot, neoni8mm.

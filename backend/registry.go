@@ -3,6 +3,8 @@ package backend
 import (
 	"fmt"
 	"strings"
+
+	"github.com/qrun-onnx/qrun/backend/asm"
 )
 
 // New returns the kernels of the tier with that name, "" for the best one this CPU can run. The error of a tier that
@@ -24,5 +26,5 @@ func New(name string) (*Kernels, error) {
 
 // All returns the tiers that this CPU can run, best first, scalar last.
 func All() []*Kernels {
-	return []*Kernels{{name: "scalar"}}
+	return []*Kernels{{name: "scalar", vec: asm.VectorScalar()}}
 }

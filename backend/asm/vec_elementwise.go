@@ -1,0 +1,147 @@
+package asm
+
+import (
+	"math"
+
+	"github.com/qrun-onnx/qrun/backend/asm/coef"
+)
+
+// UnaryOf is f of one value: the definition of the vector kernels.
+func UnaryOf(f Unary, x, p0, p1 float32) float32 {
+	switch f {
+	case UnaryRelu:
+		return maxNaN(0, x)
+	case UnaryClip:
+		return minNaN(p1, maxNaN(p0, x))
+	case UnaryLeakyRelu:
+		if x < 0 {
+			return x * p0
+		}
+		return x
+	case UnaryHardSigmoid:
+		return hardSigmoid(x, p0, p1)
+	case UnaryHardSwish:
+		return x * hardSigmoid(x, coef.OneSixth, 0.5)
+	case UnaryAbs:
+		return abs32(x)
+	case UnaryNeg:
+		return -x
+	case UnarySqrt:
+		return float32(math.Sqrt(float64(x)))
+	case UnaryReciprocal:
+		return 1 / x
+	case UnaryExp:
+		return Exp(x)
+	case UnaryLog:
+		return Log(x)
+	case UnaryErf:
+		return Erf(x)
+	case UnaryTanh:
+		return Tanh(x)
+	case UnarySigmoid:
+		return Sigmoid(x)
+	case UnaryGelu:
+		return gelu(x)
+	case UnaryGeluTanh:
+		return geluTanh(x)
+	case UnarySilu:
+		return x * Sigmoid(x)
+	case UnaryQuickGelu:
+		return x * Sigmoid(x*p0)
+	case UnaryElu:
+		if x < 0 {
+			return p0 * expm1Neg(maxNaN(coef.Expm1Lo, x))
+		}
+		return x
+	case UnarySoftplus:
+		return softplus(x)
+	case UnaryFloor:
+		return float32(math.Floor(float64(x)))
+	case UnaryCeil:
+		return float32(math.Ceil(float64(x)))
+	case UnaryRound:
+		return float32(math.RoundToEven(float64(x)))
+	case UnaryMulAdd:
+		return float32(x*p0) + p1
+	}
+	return x
+}
+
+func (s *VectorSet) fillUnary() {
+	for f := range NumUnary {
+		s.Unary[f] = func(dst, src []float32, p0, p1 float32) {
+			for i, x := range src {
+				dst[i] = UnaryOf(f, x, p0, p1)
+			}
+		}
+	}
+}
+
+// binaryOf returns f on a vector and a vector, a vector and a scalar, a scalar and a vector.
+func binaryOf(f func(a, b float32) float32) (
+	vv func(dst, a, b []float32), vs func(dst, a []float32, b float32), sv func(dst []float32, a float32, b []float32),
+) {
+	vv = func(dst, a, b []float32) {
+		b = b[:len(a)]
+		for i, x := range a {
+			dst[i] = f(x, b[i])
+		}
+	}
+	vs = func(dst, a []float32, b float32) {
+		for i, x := range a {
+			dst[i] = f(x, b)
+		}
+	}
+	sv = func(dst []float32, a float32, b []float32) {
+		for i, x := range b {
+			dst[i] = f(a, x)
+		}
+	}
+	return vv, vs, sv
+}
+
+// maxOp is the larger operand, a NaN if one is; of zeros, b.
+func maxOp(a, b float32) float32 {
+	if a > b || a != a {
+		return a
+	}
+	return b
+}
+
+// minOp is the smaller operand, a NaN if one is; of zeros, b.
+func minOp(a, b float32) float32 {
+	if a < b || a != a {
+		return a
+	}
+	return b
+}
+
+func binaryFuncs() [NumBinary]func(a, b float32) float32 {
+	return [NumBinary]func(a, b float32) float32{
+		BinaryAdd: func(a, b float32) float32 { return a + b },
+		BinarySub: func(a, b float32) float32 { return a - b },
+		BinaryMul: func(a, b float32) float32 { return a * b },
+		BinaryDiv: func(a, b float32) float32 { return a / b },
+		BinaryMax: maxOp,
+		BinaryMin: minOp,
+	}
+}
+
+func (s *VectorSet) fillBinary() {
+	for i, f := range binaryFuncs() {
+		s.Binary[i], s.BinaryVS[i], s.BinarySV[i] = binaryOf(f)
+	}
+}
+
+// axpy computes dst = s*src + dst, a fused multiply-add per element.
+func axpy(dst, src []float32, s float32) {
+	for i, x := range src {
+		dst[i] = FMA32(s, x, dst[i])
+	}
+}
+
+func intToFloat(dst []float32, src []int32) {
+	for i, x := range src {
+		dst[i] = float32(x)
+	}
+}
