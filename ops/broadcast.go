@@ -163,8 +163,8 @@ func (p *plan) each(lo, hi int, f func(at, n int, off *[maxOperands]int)) {
 	}
 }
 
-// run is the part of an operand that belongs to a run of n elements at off: one element when the operand is repeated.
-func run[T any](s []T, off, n, stride int) []T {
+// operand is the part of an operand that belongs to a run of n elements at off: one element when the operand is repeated.
+func operand[T any](s []T, off, n, stride int) []T {
 	if stride == 0 {
 		return s[off : off+1]
 	}

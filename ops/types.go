@@ -76,3 +76,19 @@ type integer interface {
 }
 
 type number interface{ integer | float32 | float64 }
+
+// lastDimParam checks that input i is of one dimension that fits the last one of input 0, and returns what is known of it.
+func lastDimParam(c *graph.InferCtx, i int, what string) (tensor.Dim, error) {
+	x, p := c.In(0), c.In(i)
+	if !p.Ranked || !x.Ranked {
+		return tensor.AnyDim, nil
+	}
+	if len(x.Dims) == 0 || len(p.Dims) != 1 {
+		return tensor.AnyDim, fmt.Errorf("%s is %v, want one dimension, the last of %v", what, p, x)
+	}
+	n, ok := unifyDim(x.Dims[len(x.Dims)-1], p.Dims[0])
+	if !ok {
+		return n, fmt.Errorf("%s is %v, want one dimension, the last of %v", what, p, x)
+	}
+	return n, nil
+}
