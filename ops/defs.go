@@ -17,7 +17,7 @@ func Defs(k *backend.Kernels) []graph.Def {
 		l.shapes, l.views, l.reshapes, l.transposes,
 		l.concats, l.splits, l.slices, l.gathers, l.expands, l.constants,
 		l.matMuls, l.gemms,
-		l.arithmetic, l.unaryMath, l.activations, l.biasActivations,
+		l.arithmetic, l.unaryMath, l.activations, l.biasActivations, l.clips, l.logic, l.selections,
 	} {
 		defs = append(defs, family()...)
 	}
