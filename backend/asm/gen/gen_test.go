@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestEveryInstructionIsExecutable(t *testing.T) {
+	for op := range ops {
+		if execs[op] == nil {
+			t.Errorf("%s is in the table but the interpreter does not know it", op)
+		}
+	}
+	for op := range execs {
+		if _, ok := ops[op]; !ok {
+			t.Errorf("the interpreter knows %s, which is not in the table", op)
+		}
+	}
+}
+
+// TestGenerated is go generate without writing: the committed files are what the generator prints.
+func TestGenerated(t *testing.T) {
+	files := generate()
+	for name, want := range files {
+		got, err := os.ReadFile(filepath.Join("..", name))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what the generator prints; run go generate in backend/asm (%v)", name, err)
+		}
+	}
+	asm, err := filepath.Glob("../*.s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range asm {
+		if files[filepath.Base(path)] == nil {
+			t.Errorf("%s is not generated any more", path)
+		}
+	}
+}
+
+// TestVEX disassembles every encoding that is written as constants, with all register and address forms.
+func TestVEX(t *testing.T) {
+	objdump, err := exec.LookPath("objdump")
+	if err != nil {
+		t.Skip("no objdump")
+	}
+	var code []byte
+	var want []string
+	add := func(op string, args ...Operand) {
+		in := &Instr{Op: op, Args: args}
+		code = append(code, vex(in)...)
+		want = append(want, intel(in))
+	}
+	for op := range vexOps {
+		for i := range 16 {
+			y := Reg{KindY, i}
+			add(op, y, Reg{KindY, 15 - i}, Reg{KindY, (i + 5) % 16})
+			add(op, y.X(), Reg{KindX, 3}, Reg{KindX, (i + 5) % 16})
+			for _, disp := range []int{0, 64, -8, 4096} {
+				add(op, At(Reg{KindGP, i}, disp), Reg{KindY, 9}, y)
+				if i != 4 {
+					add(op, At(Reg{KindGP, 5}, disp).Idx(Reg{KindGP, i}, 4), Reg{KindY, 9}, y)
+				}
+			}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "code")
+	if err := os.WriteFile(path, code, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(objdump, "-D", "-b", "binary", "-m", "i386:x86-64", "-M", "intel", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	line := regexp.MustCompile(`(?m)^ +[0-9a-f]+:\t[0-9a-f ]+\t(.*?) *$`)
+	found := line.FindAllStringSubmatch(string(out), -1)
+	if len(found) != len(want) {
+		t.Fatalf("%d instructions, want %d:\n%s", len(found), len(want), out)
+	}
+	for i, f := range found {
+		got := strings.TrimPrefix(strings.Join(strings.Fields(f[1]), " "), "{vex} ")
+		if got != want[i] {
+			t.Errorf("instruction %d is %q, want %q", i, got, want[i])
+		}
+	}
+}
+
+// intel prints an instruction as objdump does.
+func intel(in *Instr) string {
+	reg := func(r Reg) string {
+		if r.Kind == KindGP {
+			n := strings.ToLower(r.String())
+			if r.N < 8 {
+				n = "r" + n
+			}
+			return n
+		}
+		return map[Kind]string{KindX: "xmm", KindY: "ymm"}[r.Kind] + r.String()[1:]
+	}
+	s := []string{}
+	for i := len(in.Args) - 1; i >= 0; i-- {
+		switch a := in.Args[i].(type) {
+		case Reg:
+			s = append(s, reg(a))
+		case Mem:
+			m := "YMMWORD PTR [" + reg(a.Base)
+			if a.Index.Kind != KindNone {
+				m += "+" + reg(a.Index) + "*4"
+			}
+			switch {
+			case a.Disp > 0:
+				m += "+0x" + hex(a.Disp)
+			case a.Disp < 0:
+				m += "-0x" + hex(-a.Disp)
+			case a.Base.N&7 == 5:
+				m += "+0x0"
+			}
+			s = append(s, m+"]")
+		}
+	}
+	return strings.ToLower(in.Op) + " " + strings.Join(s, ",")
+}
+
+func hex(n int) string {
+	const digits = "0123456789abcdef"
+	if n < 16 {
+		return digits[n : n+1]
+	}
+	return hex(n/16) + digits[n%16:n%16+1]
+}
