@@ -15,8 +15,9 @@ func Defs(k *backend.Kernels) []graph.Def {
 	var defs []graph.Def
 	for _, family := range []func() []graph.Def{
 		l.shapes, l.views, l.reshapes, l.transposes,
+		l.control, l.scans,
 		l.concats, l.splits, l.slices, l.gathers, l.expands, l.constants,
-		l.matMuls, l.gemms,
+		l.matMuls, l.gemms, l.convolutions,
 		l.arithmetic, l.unaryMath, l.activations, l.biasActivations, l.clips, l.logic, l.selections,
 	} {
 		defs = append(defs, family()...)
