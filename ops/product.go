@@ -35,6 +35,9 @@ type product struct {
 	sizeC      int   // distance of the results of two batches
 	alpha      float32
 	epi        backend.Epilogue
+	rowBias    []float32 // bias per row, groups*m of them: batch i has group i%groups
+	groups     int
+	late       fusedActivation // applied after the epilogue
 	// packer packs columns [col, col+n) of batch's B, nil for a B that lies in b.
 	packer blockPacker
 
@@ -47,7 +50,7 @@ type product struct {
 
 // blockPacker makes a block of B that is computed rather than stored.
 type blockPacker interface {
-	packBlock(p *backend.PackedF32, dst []float32, batch, col, n int)
+	packBlock(k *backend.Kernels, p *backend.PackedF32, dst []float32, batch, col, n int)
 }
 
 // productSlot is what one goroutine works with.
@@ -62,8 +65,12 @@ func (j *product) run(c *graph.RunCtx) error {
 		return nil
 	}
 	j.width = blockWidth(j.kk, j.n)
+	threads := c.Threads()
+	if share := (j.batches*j.n + 2*threads - 1) / (2 * threads); threads > 1 && share < j.width {
+		j.width = max((share+blockCols-1)/blockCols*blockCols, blockCols)
+	}
 	j.cols = (j.n + j.width - 1) / j.width
-	threads := min(c.Threads(), j.batches*j.cols)
+	threads = min(threads, j.batches*j.cols)
 	if cap(j.slots) < threads {
 		j.slots = make([]productSlot, threads)
 	}
@@ -73,7 +80,7 @@ func (j *product) run(c *graph.RunCtx) error {
 	j.next.Store(0)
 	err := c.For(threads, 1, j)
 	clear(j.slots)
-	j.a, j.b, j.c, j.scratch, j.epi, j.packer = nil, nil, nil, nil, backend.Epilogue{}, nil
+	j.a, j.b, j.c, j.scratch, j.epi, j.rowBias, j.packer = nil, nil, nil, nil, backend.Epilogue{}, nil, nil
 	return err
 }
 
@@ -96,7 +103,7 @@ func (j *product) block(s *productSlot, dst []float32, batch, col int) {
 	case j.kk == 0:
 		j.k.PackF32Into(&s.packed, dst, nil, 0, n, n, false)
 	case j.packer != nil:
-		j.packer.packBlock(&s.packed, dst, batch, col, n)
+		j.packer.packBlock(j.k, &s.packed, dst, batch, col, n)
 	case j.transB:
 		j.k.PackF32Into(&s.packed, dst, j.b[j.offB[batch]+col*j.ldb:], j.kk, n, j.ldb, true)
 	default:
@@ -110,6 +117,16 @@ func (j *product) block(s *productSlot, dst []float32, batch, col int) {
 	if j.epi.Residual != nil {
 		s.gemm.Epi.Residual = j.epi.Residual[at:]
 	}
+	if j.rowBias != nil {
+		first := batch % j.groups * j.m
+		s.gemm.Epi.BiasRow = j.rowBias[first : first+j.m]
+	}
 	s.gemm.Init(j.k, 1)
 	s.gemm.Do(0, s.gemm.Tasks())
+	if f, ok := j.late.unary(); ok {
+		for i := range j.m {
+			row := j.c[at+i*j.ldc : at+i*j.ldc+n]
+			j.k.Unary(f, row, row, j.late.p0, j.late.p1)
+		}
+	}
 }
