@@ -22,6 +22,7 @@ type Attr struct {
 	Strings []string
 	Tensors []*tensor.Tensor
 	Graphs  []*Graph
+	Spec    tensor.Spec
 }
 
 // AttrType is the type of an attribute, with the numbers of ONNX's AttributeProto.AttributeType.
@@ -39,10 +40,11 @@ const (
 	AttrStrings AttrType = 8
 	AttrTensors AttrType = 9
 	AttrGraphs  AttrType = 10
+	AttrSpec    AttrType = 13 // TYPE_PROTO
 )
 
 var attrTypeNames = map[AttrType]string{AttrFloat: "float", AttrInt: "int", AttrString: "string", AttrTensor: "tensor", AttrGraph: "graph",
-	AttrFloats: "floats", AttrInts: "ints", AttrStrings: "strings", AttrTensors: "tensors", AttrGraphs: "graphs"}
+	AttrFloats: "floats", AttrInts: "ints", AttrStrings: "strings", AttrTensors: "tensors", AttrGraphs: "graphs", AttrSpec: "type_proto"}
 
 func (t AttrType) String() string {
 	if n := attrTypeNames[t]; n != "" {
@@ -163,6 +165,12 @@ func (a *Attrs) Tensor(name string) *tensor.Tensor { x, _ := a.take(name, AttrTe
 
 // Graph returns a graph attribute, nil when it is absent. The node's Bodies hold it too, for RunCtx.RunBody.
 func (a *Attrs) Graph(name string) *Graph { x, _ := a.take(name, AttrGraph); return x.G }
+
+// Spec returns a type attribute; ok is false when it is absent.
+func (a *Attrs) Spec(name string) (s tensor.Spec, ok bool) {
+	x, ok := a.take(name, AttrSpec)
+	return x.Spec, ok
+}
 
 // Require records an error when the attribute is absent.
 func (a *Attrs) Require(names ...string) {

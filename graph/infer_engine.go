@@ -14,6 +14,7 @@ import (
 const (
 	planConstElems = 1024    // largest output whose elements are computed before a run
 	planConstReads = 1 << 16 // largest number of elements that are read to compute one
+	planConstBytes = 16 * planConstElems
 )
 
 // Known tells what is known of values before the nodes that read them run: the frame or plan around a body.
@@ -182,7 +183,7 @@ func (e *inference) compute(n *Node, c *InferCtx) {
 	if done {
 		return
 	}
-	out, err := evalNode(n, c.consts)
+	out, err := evalNode(n, c.consts, planConstBytes)
 	if err != nil {
 		return
 	}
@@ -326,3 +327,9 @@ func nodeError(n *Node, k Known, err error) *NodeError {
 
 // bodyNames lists a node's bodies in a fixed order.
 func bodyNames(n *Node) []string { return slices.Sorted(maps.Keys(n.Bodies)) }
+
+// Spec implements Known with what the values carry.
+func (g *Graph) Spec(v *Value) tensor.Spec { return v.Spec }
+
+// Const implements Known with the constants.
+func (g *Graph) Const(v *Value) *tensor.Tensor { return v.Const }

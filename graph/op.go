@@ -82,6 +82,8 @@ type Graph struct {
 	Inputs  []*Value
 	Outputs []*Value
 	Nodes   []*Node
+	// Preset are inputs of the file that have an initializer there: constants, which a run cannot feed.
+	Preset []*Value
 	// Opsets is the version per domain under which this graph's nodes are understood; "" is ai.onnx.
 	Opsets map[string]int
 	// Outer is the graph whose values this body may use directly, nil for the model's graph.
@@ -93,4 +95,5 @@ type NodeError struct {
 	Node, Op string
 	Inputs   []string // as "X float32[1 3 224 224]"
 	Err      error
+	Stack    []byte // of a recovered panic
 }

@@ -4,14 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/qrun-onnx/qrun/onnx"
 )
 
 // MaxOpset is the newest version of the ai.onnx operator set whose operators are known. A model of a newer one is
 // refused, since the meaning of an operator may have changed.
-const MaxOpset = 25
+const MaxOpset = onnx.OpsetVersion
 
 // MaxIR is the newest version of the file format that is known.
-const MaxIR = 13
+const MaxIR = onnx.IRVersion
 
 type opKey struct{ domain, op string }
 

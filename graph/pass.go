@@ -1,0 +1,133 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Pass rewrites a graph into one with the same results. How to write one: Run visits pc.Nodes(g), recognises a pattern from
+// its last node backwards (pc.MadeBy, pc.Only, pc.Scalar, pc.IsScalar), makes the new node with pc.Make on the last node's
+// outputs and calls pc.Replace. Whatever nobody reads any more is removed by that. Each body is a call of Run of its own,
+// inner ones first; values that a body captures are found like its own, so a pass needs no care for them, but must not
+// put a node into another graph than that of the node it replaces. Run is repeated until it changes nothing, and inference
+// follows a change. A fused node is made only when pc.Has knows its operator.
+type Pass struct {
+	Name  string
+	Doc   string // one line
+	Stage Stage
+	Run   func(g *Graph, pc *PassCtx) (changed int, err error)
+}
+
+// Stage groups passes, so that quantization can come between them.
+type Stage uint8
+
+// The stages, in their order.
+const (
+	Clean    Stage = iota + 1 // constants, dead code, no-ops: the operators of the file remain what they are
+	Fuse                      // chains of primitives to the operators they stand for
+	Epilogue                  // bias, residual and activation into the products before them
+)
+
+// Passes lists all passes in the order in which they run.
+func Passes() []Pass {
+	return []Pass{
+		{"dead", "remove nodes whose results nobody reads", Clean, removeDead},
+		{"fold", "compute nodes whose inputs are constants", Clean, foldConstants},
+		{"const-if", "put the branch of an If with a known condition in its place", Clean, inlineIf},
+		{"identity", "remove nodes that return their input", Clean, removeIdentity},
+		{"common", "compute equal nodes with equal inputs once", Clean, shareCommon},
+	}
+}
+
+// PassOptions say which passes run and how.
+type PassOptions struct {
+	Stages  []Stage  // nil: all
+	Disable []string // names of passes to leave out
+	Only    []string // when not nil, names of the passes to run
+	// FoldDequantize lets the fold pass turn DequantizeLinear of a constant into a float constant.
+	FoldDequantize bool
+	// KeepIntegers keeps the fold pass from widening constants of 8 bits and less to floats, when a later pass wants
+	// to see them with their scales.
+	KeepIntegers bool
+}
+
+// maxRounds bounds how often a pass is repeated, and the whole list.
+const maxRounds = 16
+
+// PassStat says how often a pass changed something.
+type PassStat struct {
+	Pass    string
+	Changed int
+}
+
+// Optimize infers the model's graph g and runs passes on it and its bodies. The names of graph inputs and outputs stay.
+// It fails for a name of a pass that does not exist.
+func Optimize(g *Graph, reg *Registry, o PassOptions) ([]PassStat, error) {
+	list, err := selectPasses(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Infer(); err != nil {
+		return nil, err
+	}
+	stats := make([]PassStat, len(list))
+	for i, p := range list {
+		stats[i].Pass = p.Name
+	}
+	for range 3 {
+		total := 0
+		for i, p := range list {
+			n, err := runPass(g, reg, p, o)
+			if err != nil {
+				return nil, fmt.Errorf("pass %s: %w", p.Name, err)
+			}
+			stats[i].Changed += n
+			total += n
+		}
+		if total == 0 {
+			break
+		}
+	}
+	return stats, nil
+}
+
+func runPass(g *Graph, reg *Registry, p Pass, o PassOptions) (total int, err error) {
+	for range maxRounds {
+		pc := newPassCtx(g, reg, o)
+		changed := 0
+		for _, b := range pc.graphs() {
+			n, err := p.Run(b, pc)
+			if err != nil {
+				return 0, err
+			}
+			changed += n
+		}
+		if changed == 0 {
+			return total, nil
+		}
+		total += changed
+		pc.commit()
+		if err := g.Infer(); err != nil {
+			return 0, err
+		}
+	}
+	return total, nil
+}
+
+func selectPasses(o PassOptions) ([]Pass, error) {
+	all := Passes()
+	for _, name := range slices.Concat(o.Disable, o.Only) {
+		if !slices.ContainsFunc(all, func(p Pass) bool { return p.Name == name }) {
+			names := make([]string, len(all))
+			for i, p := range all {
+				names[i] = p.Name
+			}
+			return nil, fmt.Errorf("there is no pass %q (there are: %s)", name, strings.Join(names, ", "))
+		}
+	}
+	return slices.DeleteFunc(all, func(p Pass) bool {
+		return slices.Contains(o.Disable, p.Name) || o.Only != nil && !slices.Contains(o.Only, p.Name) ||
+			o.Stages != nil && !slices.Contains(o.Stages, p.Stage)
+	}), nil
+}
