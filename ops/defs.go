@@ -17,8 +17,8 @@ func Defs(k *backend.Kernels) []graph.Def {
 		l.shapes, l.views, l.reshapes, l.transposes,
 		l.control, l.scans,
 		l.concats, l.splits, l.slices, l.gathers, l.expands, l.constants,
-		l.matMuls, l.gemms, l.convolutions,
-		l.arithmetic, l.unaryMath, l.activations, l.biasActivations, l.clips, l.logic, l.selections,
+		l.matMuls, l.gemms, l.convolutions, l.convTransposes,
+		l.arithmetic, l.unaryMath, l.activations, l.biasActivations, l.clips, l.logic, l.selections, l.casts,
 	} {
 		defs = append(defs, family()...)
 	}

@@ -6,8 +6,8 @@ import "math"
 type minifloat struct {
 	exp, man int
 	bias     int
-	inf      bool // the largest exponent is for infinities and NaNs, as in IEEE 754
-	nan      uint16
+	inf      bool   // the largest exponent is for infinities and NaNs, as in IEEE 754
+	nan      uint16 // what a NaN becomes: negative zero where the format has none
 	hasNaN   bool
 	max      float64 // largest finite value
 	fnuz     bool    // no negative zero, whose bits are the NaN
@@ -24,11 +24,11 @@ func minifloatOf(d DType) minifloat {
 	case Float8E4M3FNUZ:
 		return minifloat{exp: 4, man: 3, bias: 8, nan: 0x80, hasNaN: true, max: 240, fnuz: true}
 	case Float8E5M2:
-		return minifloat{exp: 5, man: 2, bias: 15, inf: true, nan: 0x7f, hasNaN: true, max: 57344}
+		return minifloat{exp: 5, man: 2, bias: 15, inf: true, nan: 0x7e, hasNaN: true, max: 57344}
 	case Float8E5M2FNUZ:
 		return minifloat{exp: 5, man: 2, bias: 16, nan: 0x80, hasNaN: true, max: 57344, fnuz: true}
 	case Float4E2M1:
-		return minifloat{exp: 2, man: 1, bias: 1, max: 6}
+		return minifloat{exp: 2, man: 1, bias: 1, nan: 8, max: 6}
 	}
 	return minifloat{}
 }
@@ -78,9 +78,7 @@ func EncodeFloat(d DType, x float32, saturate bool) uint16 {
 	v = math.Abs(v)
 	if math.IsNaN(v) {
 		switch {
-		case !f.hasNaN:
-			return 0
-		case f.fnuz:
+		case f.fnuz || !f.hasNaN:
 			return f.nan
 		}
 		return f.nan | sign
