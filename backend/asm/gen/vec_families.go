@@ -1,4 +1,6 @@
 package main
 
 // vecFamilies are the kernels over vectors.
-func vecFamilies() []*Family { return nil }
+func vecFamilies() []*Family {
+	return []*Family{vecUnaryFamily()}
+}

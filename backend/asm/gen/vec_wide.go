@@ -1,0 +1,279 @@
+package main
+
+import (
+	"fmt"
+	"math"
+)
+
+// vec builds a kernel whose unit is 16 lanes: one register of 64 bytes, or two of 32. The same program text gives every
+// instruction set the same operations in the same order.
+type vec struct {
+	*Kernel
+	consts map[uint32]Mem
+	tails  Mem // table of tail masks for the sets without mask registers
+}
+
+// wide is the registers of 16 lanes.
+type wide []Reg
+
+// splat is a constant that fills all lanes.
+type splat uint32
+
+func val(x float64) splat { return splat(math.Float32bits(float32(x))) }
+
+func newVec(name string, isa *ISA, args *Args) *vec {
+	return &vec{Kernel: NewKernel(name+isa.Suffix, isa, args), consts: map[uint32]Mem{}}
+}
+
+// hasMasks says whether the set has mask registers and embedded broadcasts.
+func (v *vec) hasMasks() bool { return v.ISA.Feat&FeatAVX512 != 0 }
+
+func (v *vec) wide(name string) wide {
+	w := make(wide, 64/v.ISA.Width)
+	for i := range w {
+		w[i] = v.V(fmt.Sprint(name, i))
+	}
+	return w
+}
+
+func (v *vec) release(ws ...wide) {
+	for _, w := range ws {
+		v.Free(w...)
+	}
+}
+
+// splatMem is a constant as a memory operand.
+func (v *vec) splatMem(x splat) Mem {
+	if v.hasMasks() {
+		return v.U32(uint32(x)).Bcst()
+	}
+	m, ok := v.consts[uint32(x)]
+	if !ok {
+		lanes := make([]uint32, 8)
+		for i := range lanes {
+			lanes[i] = uint32(x)
+		}
+		m = v.Lanes(lanes...)
+		v.consts[uint32(x)] = m
+	}
+	return m
+}
+
+// part is the i-th register's share of an operand: a wide, a splat, the memory of 16 lanes of four bytes, or anything
+// that is the same for all.
+func (v *vec) part(a any, i int) Operand {
+	switch a := a.(type) {
+	case wide:
+		return a[i]
+	case splat:
+		return v.splatMem(a)
+	case Mem:
+		return a.Add(i * v.ISA.Width)
+	case Operand:
+		return a
+	}
+	panic(fmt.Sprintf("operand %v", a))
+}
+
+// op appends an instruction on 16 lanes, operands in Go assembler order.
+func (v *vec) op(op string, args ...any) {
+	for i := range 64 / v.ISA.Width {
+		ops := make([]Operand, len(args))
+		for j, a := range args {
+			ops[j] = v.part(a, i)
+		}
+		v.Op(op, ops...)
+	}
+}
+
+// set fills all lanes with a constant.
+func (v *vec) set(x splat, dst wide) {
+	if x == 0 {
+		for _, r := range dst {
+			v.Clear(r)
+		}
+		return
+	}
+	if v.hasMasks() {
+		v.Op("VBROADCASTSS", v.U32(uint32(x)), dst[0])
+		return
+	}
+	v.op("VMOVUPS", x, dst)
+}
+
+// fill fills all lanes with the float32 in memory or with lane 0 of a register.
+func (v *vec) fill(src Operand, dst wide) {
+	for _, r := range dst {
+		v.Op("VBROADCASTSS", src, r)
+	}
+}
+
+// mask selects lanes: a mask register, or all bits of the lanes set.
+type mask struct {
+	k Reg
+	w wide
+}
+
+func (v *vec) newMask(name string) mask {
+	if v.hasMasks() {
+		return mask{k: v.Mask(name)}
+	}
+	return mask{w: v.wide(name)}
+}
+
+func (v *vec) freeMask(m mask) {
+	if v.hasMasks() {
+		v.Free(m.k)
+		return
+	}
+	v.release(m.w)
+}
+
+// Predicates of cmp; only the first two are true of NaN.
+const (
+	notLess   = 0x15
+	unordered = 3
+	equal     = 0
+	less      = 0x11
+	greater   = 0x1e
+)
+
+// cmp is the mask of lanes where a pred b; b may be in memory.
+func (v *vec) cmp(pred int, a wide, b any, m mask) {
+	if v.hasMasks() {
+		v.Op("VCMPPS", Imm(pred), v.part(b, 0), a[0], m.k)
+		return
+	}
+	v.op("VCMPPS", Imm(pred), b, a, m.w)
+}
+
+// blend takes yes where the mask is set, else no.
+func (v *vec) blend(m mask, yes any, no, dst wide) {
+	if v.hasMasks() {
+		v.Masked("VBLENDMPS", m.k, v.part(yes, 0), no[0], dst[0])
+		return
+	}
+	v.op("VBLENDVPS", m.w, yes, no, dst)
+}
+
+// under is op with dst as the last operand, lanes outside the mask left alone; nil is all lanes. tmp is clobbered.
+func (v *vec) under(m *mask, op string, tmp wide, args ...any) {
+	dst := args[len(args)-1].(wide)
+	switch {
+	case m == nil:
+		v.op(op, args...)
+	case v.hasMasks():
+		ops := make([]Operand, len(args))
+		for i, a := range args {
+			ops[i] = v.part(a, 0)
+		}
+		v.Masked(op, m.k, ops...)
+	default:
+		v.op("VMOVAPS", dst, tmp)
+		args[len(args)-1] = tmp
+		v.op(op, args...)
+		v.op("VBLENDVPS", m.w, tmp, dst, dst)
+	}
+}
+
+// load loads 16 lanes, those outside the mask as 0 and without touching their memory.
+func (v *vec) load(m *mask, src Mem, dst wide) {
+	switch {
+	case m == nil:
+		v.op("VMOVUPS", src, dst)
+	case v.hasMasks():
+		v.Zeroed("VMOVUPS", m.k, src, dst[0])
+	default:
+		v.op("VMASKMOVPS", src, m.w, dst)
+	}
+}
+
+// store stores the lanes of the mask.
+func (v *vec) store(m *mask, src wide, dst Mem) {
+	switch {
+	case m == nil:
+		v.op("VMOVUPS", src, dst)
+	case v.hasMasks():
+		v.Masked("VMOVUPS", m.k, src[0], dst)
+	default:
+		v.op("VMASKMOVPS", src, m.w, dst)
+	}
+}
+
+// span is the blocks of 16 elements of a vector, the last of which may be partial.
+type span struct {
+	blocks, rem, index Reg // whole blocks, elements after them, byte offset while in each
+	tail               mask
+}
+
+// newSpan splits n, which it consumes.
+func (v *vec) newSpan(n Reg) *span {
+	s := &span{blocks: v.GP("blocks"), rem: n, index: v.GP("index"), tail: v.newMask("tail")}
+	v.Op("MOVQ", n, s.blocks)
+	v.Op("SHRQ", Imm(4), s.blocks)
+	v.Op("ANDQ", Imm(15), n)
+	if v.hasMasks() {
+		one := s.index
+		v.Op("MOVQ", Imm(1), one)
+		v.Op("SHLXQ", n, one, one)
+		v.Op("DECQ", one)
+		v.Op("KMOVW", one, s.tail.k)
+		return s
+	}
+	if v.tails.sym == "" {
+		lanes := make([]uint32, 32)
+		for i := range 16 {
+			lanes[i] = math.MaxUint32
+		}
+		v.tails = v.Lanes(lanes...)
+	}
+	v.Op("LEAQ", v.tails.Add(64), s.index)
+	v.Op("MOVQ", n, s.rem)
+	v.Op("SHLQ", Imm(2), s.rem)
+	v.Op("SUBQ", s.rem, s.index)
+	v.op("VMOVUPS", At(s.index, 0), s.tail.w)
+	return s
+}
+
+// at is the current block's memory of four-byte elements after a pointer.
+func (s *span) at(p Reg) Mem { return At(p, 0).Idx(s.index, 1) }
+
+// each runs the body for every block, with a nil mask for whole ones.
+func (v *vec) each(s *span, body func(m *mask)) {
+	loop, tail, done := v.Label("loop"), v.Label("tail"), v.Label("done")
+	count := v.GP("count")
+	v.Op("XORQ", s.index, s.index)
+	v.Op("MOVQ", s.blocks, count)
+	v.Op("TESTQ", count, count)
+	v.Op("JZ", tail)
+	v.Bind(loop)
+	body(nil)
+	v.Op("ADDQ", Imm(64), s.index)
+	v.Op("DECQ", count)
+	v.Op("JNZ", loop)
+	v.Bind(tail)
+	v.Free(count)
+	v.Op("TESTQ", s.rem, s.rem)
+	v.Op("JZ", done)
+	body(&s.tail)
+	v.Bind(done)
+}
+
+// fold combines the lanes as the Go reference's fold does, op(lower, upper), and leaves the result in lane 0 of the
+// first register. w and tmp are clobbered.
+func (v *vec) fold(op string, w, tmp wide) {
+	a, t := w[0].Y(), tmp[0].Y()
+	if v.hasMasks() {
+		v.Op("VEXTRACTF64X4", Imm(1), w[0], t)
+		v.Op(op, t, a, a)
+	} else {
+		v.Op(op, w[1], a, a)
+	}
+	ax, tx := a.X(), t.X()
+	v.Op("VEXTRACTF128", Imm(1), a, tx)
+	v.Op(op, tx, ax, ax)
+	v.Op("VPERMILPS", Imm(0x0e), ax, tx)
+	v.Op(op, tx, ax, ax)
+	v.Op("VPERMILPS", Imm(1), ax, tx)
+	v.Op(op, tx, ax, ax)
+}
