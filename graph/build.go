@@ -59,6 +59,7 @@ func build(model *onnx.Model, reg *Registry) (*Graph, error) {
 	if err := b.bad.err(); err != nil {
 		return nil, err
 	}
+	g.Memory = model.Source()
 	return g, nil
 }
 

@@ -88,6 +88,9 @@ type Graph struct {
 	Opsets map[string]int
 	// Outer is the graph whose values this body may use directly, nil for the model's graph.
 	Outer *Graph
+	// Memory is what keeps the elements of the file's constants alive (onnx.Source). Operators keep bare slices of them,
+	// which do not: whoever runs operators of this graph holds the graph until they have returned.
+	Memory any
 }
 
 // NodeError says in which node something went wrong.
