@@ -2,11 +2,6 @@
 
 package asm
 
-// ArgsPeak are the arguments of a Peak kernel, which may change them.
-type ArgsPeak struct {
-	N int64 // rounds
-}
-
 // Peak is a register-only loop of the instruction that bounds a matrix product. A round does M instructions of N
 // multiply-adds each (for two-instruction sequences: sequences), the measure that a product's speed is compared with.
 type Peak uint8

@@ -22,6 +22,8 @@
 // a mask register. A mnemonic must be in the table of ops.go (its operand forms and the feature it needs) and in the interpreter's
 // (exec_*_test.go). An instruction that the kernel's instruction set lacks is a panic, so no EVEX slips into AVX2.
 //
+// A kernel may change integer fields of its arguments, never pointers: one past the end of its buffer, left in memory, breaks the garbage collector.
+//
 // Kernels are collected in a Family (one Args struct, one .s file per instruction set, one reference in Go); families() lists all.
 // A test runs a kernel with run(t, k, map[string]any{"Dst": buf(dst), "N": 5}): any access outside the buffers fails.
 package main

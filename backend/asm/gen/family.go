@@ -20,9 +20,10 @@ type Family struct {
 // files prints the family: argument struct and table, stubs, fallback, and assembly by instruction set.
 func (f *Family) files() map[string][]byte {
 	out := map[string][]byte{
-		f.Name + "_kernels.go": gofmt(f.table()),
-		f.Name + "_amd64.go":   gofmt(f.stubs()),
-		f.Name + "_noasm.go":   gofmt(f.fallback()),
+		"args_" + strings.ToLower(f.Args.Name) + ".go": gofmt(f.Args.text()),
+		f.Name + "_kernels.go":                         gofmt(f.table()),
+		f.Name + "_amd64.go":                           gofmt(f.stubs()),
+		f.Name + "_noasm.go":                           gofmt(f.fallback()),
 	}
 	byISA := map[string][]*Kernel{}
 	for _, k := range f.Kernels {
@@ -46,17 +47,25 @@ func comment(s string) string {
 	return "// " + strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n// "), "// \n", "//\n") + "\n"
 }
 
+// text prints the argument struct.
+func (a *Args) text() string {
+	var b bytes.Buffer
+	b.WriteString(header + "package asm\n\n")
+	if strings.Contains(fmt.Sprint(a.Fields), "unsafe.Pointer") {
+		b.WriteString("import \"unsafe\"\n\n")
+	}
+	fmt.Fprintf(&b, "// Args%s are arguments of kernels, which may change the integers among them.\ntype Args%s struct {\n", a.Name, a.Name)
+	for _, f := range a.Fields {
+		fmt.Fprintf(&b, "%s %s // %s\n", f.Name, f.Type, f.Doc)
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
 func (f *Family) table() string {
 	var b bytes.Buffer
 	b.WriteString(header + "package asm\n\n")
-	if strings.Contains(fmt.Sprint(f.Args.Fields), "unsafe.Pointer") {
-		b.WriteString("import \"unsafe\"\n\n")
-	}
-	fmt.Fprintf(&b, "// Args%s are the arguments of a %s kernel, which may change them.\ntype Args%s struct {\n", f.Args.Name, f.Type, f.Args.Name)
-	for _, fl := range f.Args.Fields {
-		fmt.Fprintf(&b, "%s %s // %s\n", fl.Name, fl.Type, fl.Doc)
-	}
-	fmt.Fprintf(&b, "}\n\n%stype %s uint8\n\n// The kernels.\nconst (\n%sScalar %s = iota\n", comment(f.Doc), f.Type, f.Type, f.Type)
+	fmt.Fprintf(&b, "%stype %s uint8\n\n// The kernels.\nconst (\n%sScalar %s = iota\n", comment(f.Doc), f.Type, f.Type, f.Type)
 	for _, k := range f.Kernels {
 		fmt.Fprintf(&b, "%s\n", exported(k.Name))
 	}

@@ -1,0 +1,205 @@
+// Package asmtest makes the inputs on which kernels are compared with their references, natively and in the
+// generator's interpreter. Buffers are as long as the contract says and no longer.
+package asmtest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"unsafe"
+
+	"github.com/qrun-onnx/qrun/backend/asm"
+)
+
+// Buffer is memory that a kernel gets a pointer to.
+type Buffer struct {
+	Bytes    []byte
+	Writable bool
+}
+
+// Gemm is one call of a matrix product.
+type Gemm struct {
+	Name    string
+	Args    asm.ArgsGemm
+	Buffers []Buffer
+	Result  []float32 // C, with a pattern between the rows
+	Int     bool      // Result holds integers
+}
+
+type maker struct {
+	*rand.Rand
+	g *Gemm
+}
+
+// buffer registers n elements; of none, one that must not be read as the pointer must not be nil.
+func buffer[T any](m maker, n int, writable bool) []T {
+	s := make([]T, max(n, 1))
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
+	m.g.Buffers = append(m.g.Buffers, Buffer{b, writable})
+	return s[:n]
+}
+
+func fill[T any](m maker, n int, f func() T) *T {
+	s := buffer[T](m, n, false)
+	for i := range s {
+		s[i] = f()
+	}
+	return unsafe.SliceData(s)
+}
+
+// float is mostly an ordinary number and sometimes a special one.
+func (m maker) float() float32 {
+	switch m.IntN(64) {
+	case 0:
+		return [...]float32{0, float32(math.Copysign(0, -1)), 1e-42, 3e38, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())}[m.IntN(7)]
+	}
+	return float32(m.NormFloat64())
+}
+
+// depths are K with every remainder of the unrolled loops.
+var depths = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 17}
+
+// GemmCases are calls for a kernel of tile m x n whose vectors have w columns. kind is the type of its B: int8 with
+// depth 1, 2 or 4, float32 or float16.
+func GemmCases(d asm.Kernel, w int, kind string, depth int) []*Gemm {
+	m, n := max(d.M, 1), d.N
+	if d.ISA == asm.Scalar {
+		n, w = asm.ScalarCols, asm.ScalarCols
+	}
+	var cases []*Gemm
+	for round := range 3 {
+		for _, k := range depths {
+			r := maker{rand.New(rand.NewPCG(uint64(k), uint64(round*100+m*10+n))), &Gemm{}}
+			cols := n - r.IntN(w)
+			if round == 0 {
+				cols = n
+			}
+			g := r.g
+			g.Args.K, g.Args.Tiles, g.Args.Cols = int64(k), int64(1+r.IntN(3)), int64(cols)
+			rows := m * int(g.Args.Tiles)
+			switch kind {
+			case "int8":
+				r.ints(rows, n, k, depth)
+			case "float32":
+				r.floats(rows, cols, n, k)
+			case "float16":
+				r.halves(rows, n, k)
+			}
+			r.epilogue(rows, cols)
+			g.Name = fmt.Sprintf("%s K=%d tiles=%d cols=%d flags=%d", d.Name, k, g.Args.Tiles, cols, g.Args.Flags)
+			cases = append(cases, g)
+		}
+	}
+	return cases
+}
+
+func (m maker) ints(rows, n, k, depth int) {
+	a := &m.g.Args
+	mode := m.IntN(4)
+	u8 := func() uint8 { return [4]uint8{uint8(m.Uint32()), 255, 255, 0}[mode] }
+	pad := m.IntN(9)
+	if depth == 2 {
+		a.LDA = int64(2*k*depth + 2*pad)
+		a.A = unsafe.Pointer(fill(m, max(0, (rows-1)*int(a.LDA/2)+k*depth), func() int16 { return int16(u8()) }))
+	} else {
+		a.LDA = int64(k*depth + pad)
+		a.A = unsafe.Pointer(fill(m, max(0, (rows-1)*int(a.LDA)+k*depth), u8))
+	}
+	a.B = unsafe.Pointer(fill(m, n*k*depth, func() int8 { return [4]int8{int8(m.Uint32()), -128, 127, -128}[mode] }))
+	a.Comp = fill(m, n, func() int32 { return int32(m.Uint32()) & (0x7fff<<16 | 127) })
+	if mode > 0 {
+		a.Comp = fill(m, n, func() int32 { return -1<<31 | 127 })
+	}
+	a.ZeroA = fill(m, rows, func() int32 { return m.Int32N(256) * (1 + 128<<16) })
+	a.ScaleA = fill(m, rows, m.float)
+	a.ScaleB = fill(m, n, m.float)
+	if m.IntN(3) == 0 {
+		a.ZeroB = fill(m, n, func() int32 { return m.Int32N(256) - 128 })
+		a.RowSum = fill(m, rows, func() int32 { return m.Int32N(255 * 70000) })
+	}
+	if m.IntN(3) == 0 {
+		a.Flags |= asm.GemmInt
+		m.g.Int = true
+	}
+}
+
+func (m maker) floats(rows, cols, n, k int) {
+	a := &m.g.Args
+	m.floatA(rows, k)
+	a.LDB = int64(4 * n)
+	if m.IntN(2) == 0 { // in place: nothing may be read past the last row
+		a.Flags |= asm.GemmTail
+		n = cols
+		a.LDB = int64(4 * (cols + m.IntN(5)))
+	}
+	a.B = unsafe.Pointer(fill(m, max(0, (k-1)*int(a.LDB/4)+n), m.float))
+}
+
+func (m maker) halves(rows, n, k int) {
+	a := &m.g.Args
+	m.floatA(rows, k)
+	a.LDB = int64(2 * n)
+	a.B = unsafe.Pointer(fill(m, k*n, func() uint16 {
+		if m.IntN(4) == 0 {
+			return uint16(m.Uint32())
+		}
+		return asm.FloatToHalf(m.float())
+	}))
+}
+
+func (m maker) floatA(rows, k int) {
+	a := &m.g.Args
+	a.LDA = int64(4 * (k + m.IntN(5)))
+	a.A = unsafe.Pointer(fill(m, max(0, (rows-1)*int(a.LDA/4)+k), m.float))
+	if m.IntN(3) == 0 {
+		a.Flags |= asm.GemmAlpha
+		a.Alpha = m.float()
+	}
+}
+
+func (m maker) epilogue(rows, cols int) {
+	a := &m.g.Args
+	if m.IntN(2) == 0 {
+		a.Bias = fill(m, cols, m.float)
+	}
+	if m.IntN(3) == 0 {
+		a.BiasRow = fill(m, rows, m.float)
+	}
+	if m.IntN(3) == 0 {
+		a.Flags |= asm.GemmClip
+		a.Lo, a.Hi = -0.5, m.float()
+	}
+	if m.IntN(3) == 0 {
+		a.LDR = int64(4 * (cols + m.IntN(5)))
+		a.Residual = fill(m, (rows-1)*int(a.LDR/4)+cols, m.float)
+	}
+	a.LDC = int64(4 * (cols + m.IntN(5)))
+	c := buffer[float32](m, (rows-1)*int(a.LDC/4)+cols, true)
+	for i := range c {
+		c[i] = 12345
+	}
+	m.g.Result = c
+	a.C = unsafe.Pointer(&c[0])
+}
+
+// Take returns a copy of the result and resets it, so that the call can be made again.
+func (g *Gemm) Take() []float32 {
+	c := append([]float32(nil), g.Result...)
+	for i := range g.Result {
+		g.Result[i] = 12345
+	}
+	return c
+}
+
+// Diff says where results differ: bits must be equal, but any NaN is like any other.
+func (g *Gemm) Diff(got, want []float32) error {
+	for i, w := range want {
+		if math.Float32bits(got[i]) == math.Float32bits(w) || !g.Int && w != w && got[i] != got[i] {
+			continue
+		}
+		ld := int(g.Args.LDC / 4)
+		return fmt.Errorf("%s: row %d column %d: got %v (%#x), want %v (%#x)",
+			g.Name, i/ld, i%ld, got[i], math.Float32bits(got[i]), w, math.Float32bits(w))
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package asm
+
+import "unsafe"
+
+// The Go kernel of GemmU8S8 has panels of ScalarCols columns and tiles of one row, one byte per step.
+const ScalarCols = 4
+
+func gemmU8S8Scalar(a *ArgsGemm) {
+	n := int(a.K)
+	b := unsafe.Slice((*[ScalarCols]int8)(a.B), n)
+	for r := range int(a.Tiles) {
+		x := row[uint8](a.A, a.LDA, r, n)
+		var s [ScalarCols]int32
+		for k, v := range b[:len(x)] {
+			u := int32(x[k])
+			s[0] += u * int32(v[0])
+			s[1] += u * int32(v[1])
+			s[2] += u * int32(v[2])
+			s[3] += u * int32(v[3])
+		}
+		for c := range int(a.Cols) {
+			a.storeInt(r, c, s[c])
+		}
+	}
+}
+
+// Reference computes what the kernel with this number computes, for tests: it has the kernel's tile and layout.
+func (k GemmU8S8) Reference(a *ArgsGemm) {
+	d := GemmU8S8Kernels[k]
+	switch d.ISA {
+	case Scalar:
+		gemmU8S8Scalar(a)
+	case AVX2:
+		referenceInt[int16](a, d, 2)
+	default:
+		referenceInt[uint8](a, d, 4)
+	}
+}
+
+func referenceInt[T uint8 | int16](a *ArgsGemm, d Kernel, depth int) {
+	b := unsafe.Slice((*int8)(a.B), int(a.K)*d.N*depth)
+	for r := range int(a.Tiles) * d.M {
+		x := row[T](a.A, a.LDA, r, int(a.K)*depth)
+		for c := range int(a.Cols) {
+			acc := int32(0)
+			for k := range int(a.K) {
+				for i := range depth {
+					acc += int32(x[k*depth+i]) * int32(b[(k*d.N+c)*depth+i])
+				}
+			}
+			a.storeInt(r, c, acc)
+		}
+	}
+}
