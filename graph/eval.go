@@ -85,12 +85,7 @@ func (f *evalFrame) parallel(n, grain int, b par.Body) error {
 
 func (f *evalFrame) scratch(n int) []byte { return tensor.AlignedBytes(n) }
 
-func (f *evalFrame) state(_ *Node, mk func() any) any {
-	if f.st == nil {
-		f.st = mk()
-	}
-	return f.st
-}
+func (f *evalFrame) state(*Node) *any { return &f.st }
 
 func (f *evalFrame) runBody(context.Context, *Node, string, []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return nil, fmt.Errorf("%w: a body outside a graph", ErrUnsupported)

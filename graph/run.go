@@ -23,7 +23,7 @@ type frame interface {
 	wants(node *Node, i int) bool
 	parallel(n, grain int, b par.Body) error
 	scratch(n int) []byte
-	state(node *Node, mk func() any) any
+	state(node *Node) *any // where the node's state is kept
 	runBody(ctx context.Context, node *Node, name string, in []*tensor.Tensor) ([]*tensor.Tensor, error)
 	threads() int
 }
@@ -49,16 +49,21 @@ func (c *RunCtx) Set(i int, t *tensor.Tensor) {
 }
 
 // For calls b.Do for ranges of at least grain indices that together cover 0 <= i < n, on the run's goroutines, and
-// returns when all are done, with the error of a cancelled context or of a panic in b.
+// returns when all are done, with the error of a cancelled context or of a panic in b. Ranges begin at multiples of
+// grain. A b that is a par.WorkerBody is told which of Threads goroutines calls it, to use memory of its own. Inside a
+// loop's body, For is one call of b.
 func (c *RunCtx) For(n, grain int, b par.Body) error { return c.frame.parallel(n, grain, b) }
 
 // Threads is the largest number of goroutines that For uses.
 func (c *RunCtx) Threads() int { return c.frame.threads() }
 
-// Scratch returns n bytes, 64-byte aligned and not zeroed, that are the operator's until Run returns.
+// Scratch returns n bytes, 64-byte aligned and not zeroed, that are the operator's until Run returns. Not to be called
+// from a loop's body.
 func (c *RunCtx) Scratch(n int) []byte { return c.frame.scratch(n) }
 
-// RunBody runs the node's body of that attribute name on the given inputs.
+// RunBody runs the node's body of that attribute name on the given inputs. The outputs are new memory, or inputs or
+// captured values that the body passes on: so what was given must not be changed later. Not to be called from a loop's
+// body.
 func (c *RunCtx) RunBody(name string, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return c.frame.runBody(c.Ctx, c.node, name, in)
 }
@@ -67,5 +72,9 @@ func (c *RunCtx) RunBody(name string, in []*tensor.Tensor) ([]*tensor.Tensor, er
 // memory. Operators keep the Bodies of their loops there, so that a warm run allocates nothing; it carries no meaning
 // from run to run, and must not keep tensors alive (reset it before returning).
 func State[T any](c *RunCtx) *T {
-	return c.frame.state(c.node, func() any { return new(T) }).(*T)
+	s := c.frame.state(c.node)
+	if *s == nil {
+		*s = new(T)
+	}
+	return (*s).(*T)
 }

@@ -58,3 +58,13 @@ func overlap[T any](a, b []T) bool {
 	pa, pb := uintptr(unsafe.Pointer(unsafe.SliceData(a))), uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	return pa < pb+uintptr(len(b))*size && pb < pa+uintptr(len(a))*size
 }
+
+// CopyTo copies t's elements to dst; it reports false, and does nothing, when type or shape are not the same.
+func (t *Tensor) CopyTo(dst *Tensor) bool {
+	if t.kind != KindTensor || dst.kind != KindTensor || t.dtype != dst.dtype || !slices.Equal(t.shape, dst.shape) {
+		return false
+	}
+	copy(dst.buf, t.buf)
+	copy(dst.strs, t.strs)
+	return true
+}

@@ -51,3 +51,17 @@ func TestOverlaps(t *testing.T) {
 		t.Error("OverlapsBytes")
 	}
 }
+
+func TestCopyTo(t *testing.T) {
+	src, _ := Of([]string{"a", "b"})
+	dst, _ := New(String, 2)
+	if !src.CopyTo(dst) || View[string](dst)[1] != "b" {
+		t.Error("strings were not copied")
+	}
+	if other, _ := New(String, 2, 1); src.CopyTo(other) {
+		t.Error("copied to another shape")
+	}
+	if SequenceOf(nil).CopyTo(dst) {
+		t.Error("copied a sequence")
+	}
+}

@@ -1,0 +1,365 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/qrun-onnx/qrun/tensor"
+)
+
+var vec = tensor.Ranked(tensor.Float32, []tensor.Dim{{Name: "n", Size: -1}})
+
+func floats(x ...float32) *tensor.Tensor {
+	t, err := tensor.Of(x, len(x))
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func executable(t testing.TB, b *gb) *Executable {
+	t.Helper()
+	e, err := NewExecutable(b.g, ExecOptions{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+type values = map[string]*tensor.Tensor
+
+func mustRun(t testing.TB, e *Executable, in values) values {
+	t.Helper()
+	out, err := e.Run(context.Background(), in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// want checks the only output.
+func want(t testing.TB, out values, x ...float32) {
+	t.Helper()
+	if len(out) != 1 {
+		t.Fatalf("%d outputs", len(out))
+	}
+	for name, o := range out {
+		if got := tensor.View[float32](o); !slices.Equal(got, x) {
+			t.Fatalf("%s is %v, want %v", name, got, x)
+		}
+	}
+}
+
+func TestRunChain(t *testing.T) {
+	b := newGB(nil)
+	x, y := b.input("x", vec), b.input("y", vec)
+	s := b.sum(x, y)
+	s = b.node(testScale{}, "Scale", s, constant("two", float32(2)))
+	s = b.node(testSum{inPlace: true}, "Sum", s, x)
+	b.output(b.sum(s, s))
+	e := executable(t, b)
+	for range 3 {
+		want(t, mustRun(t, e, values{"x": floats(1, 2), "y": floats(10, 20)}), 46, 92)
+		want(t, mustRun(t, e, values{"x": floats(1), "y": floats(1)}), 10)
+	}
+}
+
+func TestViewsShareAndOutputsDoNot(t *testing.T) {
+	b := newGB(nil)
+	x := b.input("x", vec)
+	shape := constant("shape", int64(2), 2)
+	w := constant("w", float32(1), 2, 3, 4)
+	xv := b.node(testReshape{}, "Reshape", x, shape)           // of an input
+	s := b.sum(x, w)                                           // is an output
+	sv := b.node(testReshape{}, "Reshape", s, shape)           // of an output
+	wv := b.node(testReshape{}, "Reshape", w, shape)           // of a constant
+	av := b.node(testReshape{}, "Reshape", b.sum(s, x), shape) // of arena memory
+	b.output(x, xv, s, sv, w, wv, b.sum(xv, sv, wv, av), av)
+	e := executable(t, b)
+	for range 2 {
+		in := floats(1, 1, 1, 1)
+		out, err := e.run(context.Background(), withInputs(e, in), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tensor.View[float32](out[6]); !slices.Equal(got, []float32{7, 10, 13, 16}) {
+			t.Fatalf("got %v", got)
+		}
+		for i, o := range out {
+			if o.Overlaps(in) || o.Overlaps(w.Const) || slices.ContainsFunc(out[:i], o.Overlaps) {
+				t.Errorf("output %d shares memory", i)
+			}
+			if wantShape := []int{4}; i%2 == 1 && o.Rank() != 2 || i%2 == 0 && i < 6 && !slices.Equal(o.Shape(), wantShape) {
+				t.Errorf("output %d has shape %v", i, o.Shape())
+			}
+			if o.Bytes() == nil {
+				t.Errorf("output %d was let go of", i)
+			}
+		}
+	}
+}
+
+func withInputs(e *Executable, in ...*tensor.Tensor) *runState {
+	rs := e.acquire()
+	copy(rs.in, in)
+	return rs
+}
+
+func TestShapeArithmeticIsDoneOnce(t *testing.T) {
+	b := newGB(nil)
+	x := b.input("x", vec)
+	ran := 0
+	shape := b.node(funcOp{
+		func(c *InferCtx) error { return testShape{}.Infer(c) },
+		func(c *RunCtx) error { ran++; return testShape{}.Run(c) },
+	}, "Shape", x)
+	b.output(b.sum(x, b.node(testFill{3}, "Fill", shape)))
+	e := executable(t, b)
+	for range 3 {
+		want(t, mustRun(t, e, values{"x": floats(1, 2, 3)}), 4, 5, 6)
+	}
+	if ran != 0 {
+		t.Errorf("the shape was computed %d times", ran)
+	}
+	if n := len(e.plans.plans); n != 1 {
+		t.Errorf("%d plans", n)
+	}
+}
+
+func TestDataDependentShapes(t *testing.T) {
+	b := newGB(nil)
+	x := b.input("x", vec)
+	pos := b.nodes(testPositive{}, "Positive", 2, b.sum(x, x))
+	y := b.node(testFill{10}, "Fill", pos.Out[1]) // contents decide its shape
+	y = b.sum(y, pos.Out[0])
+	y = b.node(testReshape{}, "Reshape", y, pos.Out[1])
+	y = b.node(testPass{}, "Pass", y)
+	b.output(b.sum(y, y))
+	e := executable(t, b)
+	for range 2 {
+		want(t, mustRun(t, e, values{"x": floats(-1, 2, -3, 4)}), 28, 36)
+		want(t, mustRun(t, e, values{"x": floats(-1, -2, 3, -4)}), 32)
+		want(t, mustRun(t, e, values{"x": floats(-1, -2, -3, -4)}))
+	}
+	if n := len(e.plans.plans); n != 1 {
+		t.Errorf("%d plans: contents must not count", n)
+	}
+}
+
+func TestPassedOnMemoryStaysAlive(t *testing.T) {
+	b := newGB(nil)
+	x := b.input("x", vec)
+	a := b.sum(x, x)
+	seq := b.node(testSeq{}, "Seq", a, x) // holds arena memory and the caller's
+	c := b.sum(x, x, x)                   // would be a's memory
+	d := b.sum(c, c)
+	seq = b.node(testPass{}, "Pass", seq)
+	b.output(seq, d)
+	e := executable(t, b)
+	in := floats(1, 2)
+	out := mustRun(t, e, values{"x": in})
+	mustRun(t, e, values{"x": floats(7, 7)})
+	elems := out["Pass_4:0"].Elems()
+	if len(elems) != 2 || !slices.Equal(tensor.View[float32](elems[0]), []float32{2, 4}) || !slices.Equal(tensor.View[float32](elems[1]), []float32{1, 2}) {
+		t.Fatalf("sequence %v", elems)
+	}
+	if elems[1].Overlaps(in) {
+		t.Error("an output shares memory with an input")
+	}
+}
+
+func TestInputErrors(t *testing.T) {
+	b := newGB(nil)
+	ids := b.input("input_ids", tensor.Ranked(tensor.Int64, []tensor.Dim{{Name: "batch", Size: -1}, {Name: "batch", Size: -1}}))
+	b.input("mask", tensor.SpecOf(tensor.Float32, 2))
+	b.output(b.node(testPass{}, "Pass", ids))
+	e := executable(t, b)
+	good, _ := tensor.Of(make([]int64, 6), 2, 3)
+	bad, _ := tensor.New(tensor.Float32, 1, 128)
+	mask := floats(0, 0)
+	for _, c := range []struct {
+		in   values
+		want string
+	}{
+		{values{"input_ids": good, "mask": mask}, ""},
+		{values{"input_ids": bad, "mask": mask}, `input "input_ids" wants int64[batch batch], got float32[1 128]`},
+		{values{"input_ids": floats(1), "mask": mask}, `input "input_ids" wants int64[batch batch], got float32[1]`},
+		{values{"input_ids": good}, `input "mask" is missing, it wants float32[2]`},
+		{values{"input_ids": nil, "mask": mask}, `input "input_ids" is missing, it wants int64[batch batch]`},
+		{values{"input_ids": good, "mask": floats(1)}, `input "mask" wants float32[2], got float32[1]`},
+		{values{"input_ids": tensor.SequenceOf(nil), "mask": mask}, `input "input_ids" wants int64[batch batch], got sequence(?)`},
+		{values{"input_ids": good, "mask": mask, "ids": good}, `no input is named "ids" (there are: "input_ids", "mask")`},
+	} {
+		_, err := e.Run(context.Background(), c.in, nil)
+		switch {
+		case c.want == "":
+			if err != nil {
+				t.Error(err)
+			}
+		case err == nil || err.Error() != c.want:
+			t.Errorf("got %v, want %s", err, c.want)
+		default:
+			var ie *InputError
+			if !errors.As(err, &ie) {
+				t.Errorf("%v is no *InputError", err)
+			}
+		}
+	}
+}
+
+func TestNodeErrors(t *testing.T) {
+	failing := errors.New("out of luck")
+	for _, c := range []struct {
+		name string
+		op   Op
+		want string
+	}{
+		{"run", funcOp{likeInput, func(*RunCtx) error { return failing }}, "Bad \"Bad_1\": out of luck\n      inputs: Sum_0:0 float32[2], x float32[2]"},
+		{"infer", funcOp{func(c *InferCtx) error {
+			if c.In(0).Complete() {
+				return failing
+			}
+			return nil
+		}, nil}, "Bad \"Bad_1\": out of luck\n      inputs: Sum_0:0 float32[2], x float32[2]"},
+		{"panic", funcOp{likeInput, func(c *RunCtx) error { _ = c.In[9]; return nil }}, "index out of range"},
+		{"panic in a loop", funcOp{likeInput, func(c *RunCtx) error {
+			return c.For(1000, 1, parFunc(func(lo, hi int) { panic("in the loop") }))
+		}}, "in the loop"},
+		{"unset", funcOp{func(*InferCtx) error { return nil }, func(*RunCtx) error { return nil }}, "left output 0 unset"},
+		{"another shape", funcOp{likeInput, func(c *RunCtx) error { c.Set(0, floats(1, 2, 3)); return nil }}, "output 0 is float32[3], and was inferred as float32[2]"},
+	} {
+		b := newGB(nil)
+		x := b.input("x", vec)
+		b.output(b.node(c.op, "Bad", b.sum(x, x), x))
+		e := executable(t, b)
+		_, err := e.Run(context.Background(), values{"x": floats(1, 2)}, nil)
+		var ne *NodeError
+		if err == nil || !errors.As(err, &ne) || !strings.Contains(err.Error(), c.want) || ne.Node != "Bad_1" {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+			continue
+		}
+		if strings.HasPrefix(c.name, "panic") && !strings.Contains(string(ne.Stack), "exec_test.go") {
+			t.Errorf("%s: stack %q", c.name, ne.Stack)
+		}
+	}
+}
+
+type parFunc func(lo, hi int)
+
+func (f parFunc) Do(lo, hi int) { f(lo, hi) }
+
+func TestCancel(t *testing.T) {
+	b := newGB(nil)
+	x := b.input("x", vec)
+	ctx, cancel := context.WithCancel(context.Background())
+	y := b.node(funcOp{likeInput, func(c *RunCtx) error { cancel(); return nil }}, "Cancel", x)
+	b.output(b.node(funcOp{likeInput, func(c *RunCtx) error { t.Error("a node ran after the cancellation"); return nil }}, "Never", y))
+	e := executable(t, b)
+	for range 2 {
+		if _, err := e.Run(ctx, values{"x": floats(1)}, nil); err != context.Canceled {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestPrepackReleasesConstants(t *testing.T) {
+	b := newGB(nil)
+	x := b.input("x", vec)
+	only, shared := constant("only", float32(2)), constant("shared", float32(3))
+	y := b.node(testScale{}, "Scale", x, only)
+	y = b.node(testScale{}, "Scale", y, shared)
+	body := newGB(b.g)
+	body.output(body.node(testScale{}, "Scale", body.sum(y, y), only))
+	other := newGB(b.g)
+	other.output(other.sum(y, shared))
+	n := b.nodes(testIf{}, "If", 1, x)
+	n.Bodies = map[string]*Graph{"then": body.g, "else": other.g}
+	b.output(n.Out[0])
+	e := executable(t, b)
+	if only.Const != nil || shared.Const == nil || only.Spec.String() != "float32[1]" {
+		t.Errorf("constants %v %v, spec %v", only.Const, shared.Const, only.Spec)
+	}
+	if n := e.WeightBytes(); n != 3*4+4 {
+		t.Errorf("%d bytes of weights", n)
+	}
+	want(t, mustRun(t, e, values{"x": floats(1)}), 24)
+	want(t, mustRun(t, e, values{"x": floats(-1)}), -3)
+}
+
+func TestOnNodeAndWatch(t *testing.T) {
+	b := newGB(nil)
+	x := b.input("x", vec)
+	y := b.node(testReshape{}, "Reshape", x, constant("shape", int64(2), 1))
+	y = b.node(testScale{}, "Scale", y, constant("two", float32(2)))
+	y = b.node(testSum{inPlace: true}, "Sum", y, y)
+	y = b.node(testSum{inPlace: true}, "Sum", y, b.node(testFill{1}, "Fill", b.node(testShape{}, "Shape", y)))
+	b.output(y)
+	e := executable(t, b)
+	var ran []string
+	_, err := e.Run(context.Background(), values{"x": floats(1, 2)}, &RunOptions{OnNode: func(s NodeStat) {
+		ran = append(ran, s.Node.Type+" "+s.Kernel+" "+s.Out[0].String())
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(ran, ", "); got != "Scale test/scale float32[2 1], Sum  float32[2 1], Sum  float32[2 1]" &&
+		got != "Scale test/scale float32[2 1], Sum  float32[2 1], Fill  float32[2 1], Sum  float32[2 1]" {
+		t.Errorf("ran %s", got)
+	}
+	seen := map[string]*tensor.Tensor{}
+	out, err := e.Run(context.Background(), values{"x": floats(1, 2)}, &RunOptions{Watch: func(n *Node, in, out []*tensor.Tensor) {
+		seen[n.Name] = out[0]
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, out, 5, 9)
+	for name, x := range map[string][]float32{"Reshape_0": {1, 2}, "Scale_1": {2, 4}, "Sum_2": {4, 8}, "Fill_4": {1, 1}, "Sum_5": {5, 9}} {
+		if seen[name] == nil || !slices.Equal(tensor.View[float32](seen[name]), x) {
+			t.Errorf("%s: saw %v", name, seen[name])
+		}
+	}
+	if s := seen["Shape_3"]; s == nil || !slices.Equal(tensor.View[int64](s), []int64{2, 1}) {
+		t.Errorf("Shape_3: saw %v", s)
+	}
+}
+
+func TestHugeValueIsAnError(t *testing.T) {
+	b := newGB(nil)
+	b.output(b.node(testFill{1}, "Fill", b.input("shape", tensor.SpecOf(tensor.Int64, 2))))
+	e := executable(t, b)
+	for _, n := range []int64{math.MaxInt32, math.MaxInt64} {
+		shape, _ := tensor.Of([]int64{n, n})
+		if _, err := e.Run(context.Background(), values{"shape": shape}, nil); err == nil || !strings.Contains(err.Error(), "too ") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestWarmRunAllocatesOutputsOnly(t *testing.T) {
+	b := newGB(nil)
+	x := b.input("x", tensor.SpecOf(tensor.Float32, 1024))
+	y := b.node(testReshape{}, "Reshape", x, constant("shape", int64(32), 32))
+	for range 20 {
+		y = b.node(testScale{}, "Scale", b.sum(y, y), constant("half", float32(0.5)))
+	}
+	b.output(b.node(testReshape{}, "Reshape", y, constant("flat", int64(1024))))
+	e := executable(t, b)
+	data := make([]float32, 1024)
+	in := values{"x": floats(data...)}
+	ctx := context.Background()
+	mustRun(t, e, in)
+	n := testing.AllocsPerRun(100, func() { mustRun(t, e, in) })
+	// The tensor, its shape, its elements; the header and shape of its view; the slice and the map of the outputs.
+	if n > 9 {
+		t.Errorf("%v allocations", n)
+	}
+	_ = ctx
+	if e.ArenaBytes() == 0 || e.ArenaBytes() > 4*4096 {
+		t.Errorf("an arena of %d bytes", e.ArenaBytes())
+	}
+}
