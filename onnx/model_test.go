@@ -190,6 +190,7 @@ func useModel(t testing.TB, data []byte) {
 	}
 }
 
+// Run with -fuzzminimizetime 20x: the default spends its time on making inputs smaller.
 func FuzzDecode(f *testing.F) {
 	f.Add(marshal(f, everywhere()))
 	f.Add(marshal(f, &ModelProto{Graph: &GraphProto{Initializer: []*TensorProto{rawTensor("w", "123")}}}))

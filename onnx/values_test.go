@@ -117,6 +117,32 @@ func TestValueErrors(t *testing.T) {
 	}
 }
 
+func FuzzDecodeTensor(f *testing.F) {
+	v := mustOf(f, []float32{1, 2}, 1, 2)
+	for kind, t := range map[tensor.Kind]*tensor.Tensor{tensor.KindTensor: v, tensor.KindSequence: tensor.SequenceOf([]*tensor.Tensor{v}),
+		tensor.KindOptional: tensor.OptionalOf(v)} {
+		data, err := EncodeTensor("x", t)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, uint8(kind))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, kind uint8) {
+		spec := tensor.Spec{Kind: tensor.Kind(kind % 3)}
+		name, v, err := DecodeTensor(data, spec)
+		if err != nil || v.Len() > 1<<20 { // a sparse tensor may be large
+			return
+		}
+		again, err := EncodeTensor(name, v)
+		if err != nil {
+			return // a sequence of values of different kinds
+		}
+		if _, back, err := DecodeTensor(again, spec); err != nil || !sameValue(back, v) {
+			t.Errorf("%v became %v, %v", v, back, err)
+		}
+	})
+}
+
 func sameValue(a, b *tensor.Tensor) bool {
 	return a.Kind() == b.Kind() && a.DType() == b.DType() && slices.Equal(a.Shape(), b.Shape()) && slices.Equal(a.Bytes(), b.Bytes()) &&
 		(a.DType() != tensor.String || slices.Equal(tensor.View[string](a), tensor.View[string](b))) &&
