@@ -15,11 +15,12 @@ func Defs(k *backend.Kernels) []graph.Def {
 	var defs []graph.Def
 	for _, family := range []func() []graph.Def{
 		l.shapes, l.views, l.reshapes, l.transposes,
+		l.resizes,
 		l.pads, l.scatters, l.indexedGathers,
 		l.control, l.scans,
 		l.concats, l.splits, l.slices, l.gathers, l.expands, l.constants,
 		l.matMuls, l.gemms, l.convolutions, l.convTransposes,
-		l.arithmetic, l.unaryMath, l.activations, l.biasActivations, l.clips, l.logic, l.selections, l.casts,
+		l.arithmetic, l.unaryMath, l.activations, l.biasActivations, l.clips, l.logic, l.selections, l.casts, l.reductions,
 	} {
 		defs = append(defs, family()...)
 	}

@@ -199,12 +199,31 @@ func (o pad) Run(c *graph.RunCtx) error {
 	if err != nil {
 		return err
 	}
-	j := graph.State[padFill](c)
-	j.set(o, y, x, begin, end)
-	defer func() { j.dst, j.src, j.value = nil, nil, nil }()
-	j.value = value
-	row := j.out[len(j.out)-1] * max(x.DType().Size(), 1)
-	return c.For(y.Len()/j.out[len(j.out)-1], max(1, boxGrain/row), j)
+	j := graph.State[remap](c)
+	o.plan(j, x.Shape(), begin, end)
+	return j.run(c, y, x, value)
+}
+
+// plan sets the source positions of every axis. Axes at the end that are not padded are one with the axis before them.
+func (o pad) plan(j *remap, shape, begin, end []int) {
+	j.reset()
+	rank, inner := len(shape), 1
+	for rank > 0 && begin[rank-1] == 0 && end[rank-1] == 0 {
+		rank--
+		inner *= shape[rank]
+	}
+	for a := range rank {
+		list := j.axis(shape[a], shape[a]+begin[a]+end[a])
+		for i := range list {
+			list[i] = o.source(i, shape[a], begin[a])
+		}
+	}
+	if inner > 1 || rank == 0 {
+		j.whole(inner)
+		return
+	}
+	n, head := shape[rank-1], max(begin[rank-1], 0)
+	j.contiguous(head, max(0, min(n+min(begin[rank-1], 0), n+begin[rank-1]+end[rank-1]-head)))
 }
 
 // constant is the value to pad with, nil for zero.
@@ -223,113 +242,4 @@ func (o pad) constant(c *graph.RunCtx) (*tensor.Tensor, error) {
 	}
 	t, err := floatTensor(c.In[0].DType(), []float64{float64(o.value)})
 	return t, err
-}
-
-// padFill fills rows of the output. Axes at the end that are not padded are one with the axis before them.
-type padFill struct {
-	dst, src, value *tensor.Tensor
-	in, out         []int   // sizes of the joined axes
-	from            [][]int // per axis, positions in the source
-	head, body      int     // the last axis: positions before the contiguous copy, and in it
-}
-
-func (j *padFill) set(o pad, y, x *tensor.Tensor, begin, end []int) {
-	j.dst, j.src = y, x
-	rank := x.Rank()
-	inner := 1
-	for rank > 1 && begin[rank-1] == 0 && end[rank-1] == 0 {
-		rank--
-		inner *= x.Shape()[rank]
-	}
-	j.in, j.out = j.in[:0], j.out[:0]
-	for len(j.from) < rank+2 {
-		j.from = append(j.from, nil)
-	}
-	add := func(n, begin, end int) {
-		k := len(j.in)
-		m := n + begin + end
-		j.in, j.out = append(j.in, n), append(j.out, m)
-		list := j.from[k][:0]
-		for i := range m {
-			list = append(list, o.source(i, n, begin))
-		}
-		j.from[k] = list
-		j.head = max(begin, 0)
-		j.body = max(0, min(n+min(begin, 0), m-j.head))
-	}
-	for a := range rank {
-		add(x.Shape()[a], begin[a], end[a])
-	}
-	if inner > 1 || rank == 0 {
-		add(inner, 0, 0)
-	}
-}
-
-// Do fills the rows lo <= r < hi.
-func (j *padFill) Do(lo, hi int) {
-	if j.dst.DType() == tensor.String {
-		padRows(j, tensor.View[string](j.dst), tensor.View[string](j.src), valueOf[string](j.value), lo, hi)
-		return
-	}
-	switch j.dst.DType().Size() {
-	case 1:
-		padRows(j, tensor.View[uint8](j.dst), tensor.View[uint8](j.src), valueOf[uint8](j.value), lo, hi)
-	case 2:
-		padRows(j, tensor.View[uint16](j.dst), tensor.View[uint16](j.src), valueOf[uint16](j.value), lo, hi)
-	case 4:
-		padRows(j, tensor.View[uint32](j.dst), tensor.View[uint32](j.src), valueOf[uint32](j.value), lo, hi)
-	case 8:
-		padRows(j, tensor.View[uint64](j.dst), tensor.View[uint64](j.src), valueOf[uint64](j.value), lo, hi)
-	case 16:
-		padRows(j, tensor.View[complex128](j.dst), tensor.View[complex128](j.src), valueOf[complex128](j.value), lo, hi)
-	}
-}
-
-func valueOf[T tensor.Element](t *tensor.Tensor) (v T) {
-	if t != nil {
-		v = tensor.View[T](t)[0]
-	}
-	return v
-}
-
-func padRows[T any](j *padFill, dst, src []T, value T, lo, hi int) {
-	last := len(j.out) - 1
-	n, m := j.in[last], j.out[last]
-	from := j.from[last]
-	for r := lo; r < hi; r++ {
-		row := dst[r*m : (r+1)*m]
-		at, outer, stride := 0, r, n
-		for a := last - 1; a >= 0 && at >= 0; a-- {
-			k := j.from[a][outer%j.out[a]]
-			outer /= j.out[a]
-			if k < 0 {
-				at = -1
-				break
-			}
-			at += k * stride
-			stride *= j.in[a]
-		}
-		if at < 0 {
-			for i := range row {
-				row[i] = value
-			}
-			continue
-		}
-		padEnds(row[:j.head], src, from[:j.head], at, value)
-		if j.body > 0 {
-			k := at + from[j.head]
-			copy(row[j.head:j.head+j.body], src[k:k+j.body])
-		}
-		padEnds(row[j.head+j.body:], src, from[j.head+j.body:], at, value)
-	}
-}
-
-func padEnds[T any](row, src []T, from []int, at int, value T) {
-	for i, k := range from {
-		if k < 0 {
-			row[i] = value
-		} else {
-			row[i] = src[at+k]
-		}
-	}
 }
