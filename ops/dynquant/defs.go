@@ -1,0 +1,38 @@
+// Package dynquant turns the matrix products of a float model into int8 ones with dynamically quantized activations, runs
+// models that are quantized already, and reports what it did to each node and why.
+package dynquant
+
+import (
+	"sync"
+	"weak"
+
+	"github.com/qrun-onnx/qrun/backend"
+	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/tensor"
+)
+
+// lib makes operators that compute with one tier's kernels. packs holds the packed form of weights that several nodes
+// share, so that tied weights are in memory once; its keys keep nothing alive.
+type lib struct {
+	k     *backend.Kernels
+	mu    *sync.Mutex
+	packs map[packKey]weak.Pointer[[]*backend.PackedI8]
+}
+
+type packKey struct {
+	weight, scale, zero weak.Pointer[tensor.Tensor]
+	trans               bool
+}
+
+// Defs lists the quantized operators, for execution with k.
+func Defs(k *backend.Kernels) []graph.Def {
+	l := lib{k: k, mu: new(sync.Mutex), packs: map[packKey]weak.Pointer[[]*backend.PackedI8]{}}
+	var defs []graph.Def
+	for _, family := range []func() []graph.Def{
+		l.quantizeRows,
+		l.linears,
+	} {
+		defs = append(defs, family()...)
+	}
+	return defs
+}

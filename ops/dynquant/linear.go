@@ -1,0 +1,241 @@
+package dynquant
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/qrun-onnx/qrun/backend"
+	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/tensor"
+)
+
+func (l lib) linears() []graph.Def {
+	return []graph.Def{{Domain: "qrun", Op: "QLinear", Since: 1, New: l.newLinear, Types: []tensor.DType{tensor.Uint8}}}
+}
+
+// Inputs of QLinear.
+const (
+	linQ = iota
+	linScale
+	linZero
+	linSum
+	linW
+	linWScale
+	linWZero
+	linBias
+	linResidual
+	linInputs
+)
+
+// linear is a matrix product of an activation that QuantizeRows quantized and an int8 or uint8 weight:
+//
+//	acc = sum over k of (Q - zero)*(W - wzero)          int32, exact
+//	Y   = act(float32(acc)*(scale*wscale) + bias) + residual
+//
+// with every step rounded to float32. W is [..., K, N], with transB [..., N, K]; wscale float32 and wzero (W's type, or
+// absent) have one element or one per column; bias is [N]; residual has Y's shape. Weights of more than two dimensions
+// are broadcast against the leading dimensions of Q as in MatMul. Y is float32 [..., N].
+type linear struct {
+	l      lib
+	trans  bool
+	act    backend.Activation
+	p0, p1 float32
+
+	packs  *[]*backend.PackedI8 // by batch of the weight
+	shapeW []int                // of the packed weight
+}
+
+func (l lib) newLinear(a *graph.Attrs) (graph.Op, error) {
+	o := &linear{l: l, trans: a.Bool("transB", false), p0: a.Float("p0", 0), p1: a.Float("p1", 0)}
+	var err error
+	o.act, err = backend.ParseActivation(a.Str("activation", ""))
+	return o, err
+}
+
+func (o *linear) KernelName() string { return "u8s8/" + o.l.k.Name() }
+
+func (o *linear) Infer(c *graph.InferCtx) error {
+	q, w := c.In(linQ), c.In(linW)
+	if c.NumIn() <= linWScale || c.NumIn() > linInputs {
+		return fmt.Errorf("want %d to %d inputs, got %d", linWScale+1, linInputs, c.NumIn())
+	}
+	if q.DType != tensor.Uint8 || w.DType != tensor.Int8 && w.DType != tensor.Uint8 {
+		return fmt.Errorf("want a uint8 activation and an int8 or uint8 weight, got %v and %v", q, w)
+	}
+	if !w.Complete() || len(w.Dims) < 2 {
+		return fmt.Errorf("want a weight of known shape with at least two dimensions, got %v", w)
+	}
+	k, n := w.Dims[len(w.Dims)-2].Size, w.Dims[len(w.Dims)-1].Size
+	if o.trans {
+		k, n = n, k
+	}
+	if k > backend.MaxDepthI8 {
+		return fmt.Errorf("a depth of %d overflows int32 sums, the largest is %d", k, backend.MaxDepthI8)
+	}
+	if !q.Ranked {
+		c.Out(0, tensor.Unranked(tensor.Float32))
+		return nil
+	}
+	if len(q.Dims) == 0 {
+		return fmt.Errorf("want an activation of at least one dimension, got a scalar")
+	}
+	if s := q.Dims[len(q.Dims)-1]; s.Known() && s.Size != o.l.k.StrideU8(k) {
+		return fmt.Errorf("weight %v needs activation rows of %d, got a stride of %d", w, k, s.Size)
+	}
+	dims, err := linearDims(q.Dims, w.Dims, n)
+	if err != nil {
+		return err
+	}
+	if r := c.In(linResidual); c.Has(linResidual) && r.Ranked && !agree(r.Dims, dims) {
+		return fmt.Errorf("want a residual of shape %v, got %v", tensor.Ranked(tensor.Float32, dims), r)
+	}
+	c.Out(0, tensor.Ranked(tensor.Float32, dims))
+	return nil
+}
+
+func agree(a, b []tensor.Dim) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Known() && b[i].Known() && a[i].Size != b[i].Size {
+			return false
+		}
+	}
+	return true
+}
+
+// linearDims is the result's shape: Q's leading dimensions, broadcast with the weight's, then n.
+func linearDims(q, w []tensor.Dim, n int) ([]tensor.Dim, error) {
+	if len(w) == 2 {
+		return append(slices.Clone(q[:len(q)-1]), tensor.Fixed(n)), nil
+	}
+	row := q[max(0, len(q)-2) : len(q)-1]
+	lead, batch := q[:max(0, len(q)-2)], w[:len(w)-2]
+	out := make([]tensor.Dim, max(len(lead), len(batch)))
+	for i := range out {
+		a, b := tensor.Fixed(1), tensor.Fixed(1)
+		if j := i - (len(out) - len(lead)); j >= 0 {
+			a = lead[j]
+		}
+		if j := i - (len(out) - len(batch)); j >= 0 {
+			b = batch[j]
+		}
+		switch {
+		case b.Size == 1:
+			out[i] = a
+		case a.Size == 1 || !a.Known():
+			out[i] = b
+		case a.Size == b.Size:
+			out[i] = a
+		default:
+			return nil, fmt.Errorf("leading dimensions %v of the activation and %v of the weight do not broadcast", lead, batch)
+		}
+	}
+	return append(append(out, row...), tensor.Fixed(n)), nil
+}
+
+func (o *linear) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
+	if consts[linW] == nil || consts[linWScale] == nil {
+		return o, nil, nil
+	}
+	p := *o
+	p.shapeW = consts[linW].Shape()
+	p.packs = o.l.pack(consts[linW], consts[linWScale], at(consts, linWZero), o.trans)
+	used := []int{linW, linWScale}
+	if at(consts, linWZero) != nil {
+		used = append(used, linWZero)
+	}
+	return &p, used, nil
+}
+
+func at(list []*tensor.Tensor, i int) *tensor.Tensor {
+	if i >= len(list) {
+		return nil
+	}
+	return list[i]
+}
+
+func (o *linear) Run(c *graph.RunCtx) error {
+	packs, shapeW := o.packs, o.shapeW
+	if packs == nil {
+		p := o.l.pack(c.In[linW], c.In[linWScale], at(c.In, linWZero), o.trans)
+		packs, shapeW = p, c.In[linW].Shape()
+	}
+	j := graph.State[backend.GemmU8S8](c)
+	defer func() { *j = backend.GemmU8S8{} }()
+	q := c.In[linQ]
+	stride := q.Shape()[q.Rank()-1]
+	if len(*packs) == 1 && len(shapeW) == 2 {
+		rows := c.In[linSum].Len()
+		o.job(c, j, (*packs)[0], 0, 0, rows, stride)
+		return c.For(j.Tasks(), 1, j)
+	}
+	return o.batches(c, j, *packs, shapeW, stride)
+}
+
+// job makes the product of rows rows of the activation, from row a of it to row y of the result.
+func (o *linear) job(c *graph.RunCtx, j *backend.GemmU8S8, b *backend.PackedI8, a, y, rows, stride int) {
+	n := b.N
+	scale, zero := tensor.View[float32](c.In[linScale]), tensor.View[int32](c.In[linZero])
+	if len(zero) > 1 {
+		scale, zero = scale[a:a+rows], zero[a:a+rows]
+	}
+	*j = backend.GemmU8S8{M: rows, A: tensor.View[uint8](c.In[linQ])[a*stride : (a+rows)*stride], LDA: stride, ZeroA: zero, ScaleA: scale,
+		RowSumA: tensor.View[int32](c.In[linSum])[a : a+rows], B: b, C: tensor.View[float32](c.Out[0])[y*n : (y+rows)*n], LDC: n}
+	j.Epi = backend.Epilogue{Act: o.act, P0: o.p0, P1: o.p1}
+	if t := at(c.In, linBias); t != nil {
+		j.Epi.Bias = tensor.View[float32](t)
+	}
+	if t := at(c.In, linResidual); t != nil {
+		j.Epi.Residual, j.Epi.LDR = tensor.View[float32](t)[y*n:(y+rows)*n], n
+	}
+	j.Init(o.l.k, c.Threads())
+}
+
+// batches runs a product per batch of the broadcast leading dimensions.
+func (o *linear) batches(c *graph.RunCtx, j *backend.GemmU8S8, packs []*backend.PackedI8, shapeW []int, stride int) error {
+	out := c.Out[0].Shape()
+	q := c.In[linQ].Shape()
+	rows := 1
+	if len(q) > 1 {
+		rows = q[len(q)-2]
+	}
+	lead := out[:len(out)-min(2, len(q))]
+	index := make([]int, len(lead))
+	count := 1
+	for _, d := range lead {
+		count *= d
+	}
+	if rows == 0 {
+		return nil
+	}
+	for b := range count {
+		a := broadcastIndex(index, q[:max(0, len(q)-2)])
+		w := broadcastIndex(index, shapeW[:len(shapeW)-2])
+		o.job(c, j, packs[w], a*rows, b*rows, rows, stride)
+		if err := c.For(j.Tasks(), 1, j); err != nil {
+			return err
+		}
+		for d := len(index) - 1; d >= 0; d-- {
+			if index[d]++; index[d] < lead[d] {
+				break
+			}
+			index[d] = 0
+		}
+	}
+	return nil
+}
+
+// broadcastIndex is the flat index into leading dimensions dims of what stands at index of the broadcast ones.
+func broadcastIndex(index, dims []int) int {
+	flat := 0
+	for i, d := range dims {
+		k := index[len(index)-len(dims)+i]
+		if d == 1 {
+			k = 0
+		}
+		flat = flat*d + k
+	}
+	return flat
+}

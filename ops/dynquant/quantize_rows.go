@@ -1,0 +1,168 @@
+package dynquant
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/qrun-onnx/qrun/backend"
+	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/tensor"
+)
+
+func (l lib) quantizeRows() []graph.Def {
+	return []graph.Def{{Domain: "qrun", Op: "QuantizeRows", Since: 1, New: l.newQuantizeRows, Types: []tensor.DType{tensor.Float32}}}
+}
+
+// quantizeRows quantizes the activation of linear layers to uint8, once for all layers that read it. Input: X float32
+// [..., K] (rank 1 is one row). Outputs: Q uint8 [..., S], S the row stride of the kernels and the bytes from K on zero;
+// scale float32 and zero int32, [rows] in profile row, [1] in profile onnx; sum int32 [rows], the sum of each row of Q.
+//
+// Profile row gives each row the grid of its own range, 0 included. Profile onnx is DynamicQuantizeLinear over the whole
+// tensor. Both: scale = (max-min)/255, 1 when that is 0; zero = rne(clip(-min/scale, 0, 255)); q = clip(rne(x/scale) +
+// zero, 0, 255). In profile row a row with a NaN or an infinity gets the scale NaN: all that is computed from it is NaN,
+// and nothing else is.
+type quantizeRows struct {
+	k      *backend.Kernels
+	tensor bool // one grid for the tensor: profile onnx
+}
+
+func (l lib) newQuantizeRows(a *graph.Attrs) (graph.Op, error) {
+	p := a.OneOf("profile", "row", "onnx")
+	return &quantizeRows{k: l.k, tensor: p == "onnx"}, nil
+}
+
+func (o *quantizeRows) Infer(c *graph.InferCtx) error {
+	x := c.In(0)
+	if c.NumIn() != 1 || x.DType != tensor.Float32 {
+		return fmt.Errorf("want one input of type float32, got %v", x)
+	}
+	c.Out(0, tensor.Unranked(tensor.Uint8))
+	per := tensor.AnyDim
+	rows := tensor.AnyDim
+	if x.Ranked {
+		if len(x.Dims) == 0 {
+			return fmt.Errorf("want at least one dimension, got a scalar")
+		}
+		dims := append([]tensor.Dim{}, x.Dims...)
+		k := dims[len(dims)-1]
+		if k.Known() {
+			k = tensor.Fixed(o.k.StrideU8(k.Size))
+		} else {
+			k = tensor.AnyDim
+		}
+		dims[len(dims)-1] = k
+		c.Out(0, tensor.Ranked(tensor.Uint8, dims))
+		rows = product(dims[:len(dims)-1])
+	}
+	if per = rows; o.tensor {
+		per = tensor.Fixed(1)
+	}
+	c.Out(1, tensor.Ranked(tensor.Float32, []tensor.Dim{per}))
+	c.Out(2, tensor.Ranked(tensor.Int32, []tensor.Dim{per}))
+	c.Out(3, tensor.Ranked(tensor.Int32, []tensor.Dim{rows}))
+	return nil
+}
+
+// product multiplies sizes; one unknown makes it unknown.
+func product(dims []tensor.Dim) tensor.Dim {
+	n := 1
+	for _, d := range dims {
+		if !d.Known() {
+			return tensor.AnyDim
+		}
+		n *= d.Size
+	}
+	return tensor.Fixed(n)
+}
+
+func (o *quantizeRows) Run(c *graph.RunCtx) error {
+	x := tensor.View[float32](c.In[0])
+	shape := c.In[0].Shape()
+	j := graph.State[rowsJob](c)
+	defer j.reset()
+	k := shape[len(shape)-1]
+	rows := tensor.View[int32](c.Out[3])
+	*j = rowsJob{k: o.k, x: x, width: k, q: tensor.View[uint8](c.Out[0]), stride: o.k.StrideU8(k), parts: j.parts,
+		scale: tensor.View[float32](c.Out[1]), zero: tensor.View[int32](c.Out[2]), sum: rows}
+	grain := max(1, 16384/max(1, k))
+	if !o.tensor {
+		return c.For(len(rows), grain, j)
+	}
+	return o.wholeTensor(c, j, grain)
+}
+
+// wholeTensor takes the range of all elements first, in parts whose extrema are combined in order.
+func (o *quantizeRows) wholeTensor(c *graph.RunCtx, j *rowsJob, grain int) error {
+	n := (len(j.x) + rangePart - 1) / rangePart
+	if cap(j.parts) < n {
+		j.parts = make([]extrema, n)
+	}
+	j.parts = j.parts[:n]
+	if err := c.For(n, 1, (*rangeJob)(j)); err != nil {
+		return err
+	}
+	var mn, mx float32
+	for _, p := range j.parts {
+		mn, mx = min(mn, p.mn), max(mx, p.mx)
+	}
+	s, z := backend.QuantizationU8(mn, mx)
+	j.whole, j.wholeScale, j.wholeZero = true, s, z
+	j.scale[0], j.zero[0] = s, int32(z)
+	return c.For(len(j.sum), grain, j)
+}
+
+const rangePart = 1 << 14 // elements whose extrema one call finds
+
+type extrema struct{ mn, mx float32 }
+
+// rowsJob quantizes rows.
+type rowsJob struct {
+	k             *backend.Kernels
+	x             []float32
+	width, stride int
+	q             []uint8
+	scale         []float32
+	zero, sum     []int32
+	parts         []extrema
+	whole         bool
+	wholeScale    float32
+	wholeZero     uint8
+}
+
+func (j *rowsJob) reset() { *j = rowsJob{parts: j.parts[:0]} }
+
+func (j *rowsJob) Do(lo, hi int) {
+	for r := lo; r < hi; r++ {
+		dst, src := j.q[r*j.stride:(r+1)*j.stride], j.x[r*j.width:(r+1)*j.width]
+		if !j.whole {
+			j.scale[r], j.zero[r], j.sum[r] = j.k.QuantizeRow(dst, src)
+			continue
+		}
+		clear(dst[j.width:])
+		j.sum[r] = j.k.QuantizeU8(dst[:j.width], src, j.wholeScale, j.wholeZero)
+	}
+}
+
+// rangeJob finds the extrema of parts of the tensor.
+type rangeJob rowsJob
+
+func (j *rangeJob) Do(lo, hi int) {
+	for p := lo; p < hi; p++ {
+		mn, mx, finite := j.k.MinMax(j.x[p*rangePart : min((p+1)*rangePart, len(j.x))])
+		if !finite { // NaN takes no part; an infinity widens the range without end, as DynamicQuantizeLinear has it
+			mn, mx = infiniteRange(j.x[p*rangePart:min((p+1)*rangePart, len(j.x))], mn, mx)
+		}
+		j.parts[p] = extrema{mn, mx}
+	}
+}
+
+func infiniteRange(x []float32, mn, mx float32) (float32, float32) {
+	for _, v := range x {
+		if math.IsInf(float64(v), 1) {
+			mx = v
+		} else if math.IsInf(float64(v), -1) {
+			mn = v
+		}
+	}
+	return mn, mx
+}

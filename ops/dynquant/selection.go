@@ -1,0 +1,118 @@
+package dynquant
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Config says what Quantize does.
+type Config struct {
+	Profile     string // row or onnx
+	Half        bool   // float16 weights instead of int8; Profile is not read
+	Ops         []string
+	Only        []string
+	Exclude     []string
+	MinElements int
+	Threads     int
+}
+
+// candidateTypes are the operators that can be quantized.
+var candidateTypes = []string{"MatMul", "Gemm"}
+
+// selection decides by name, type and size.
+type selection struct {
+	ops           []string
+	only, exclude []*pattern
+	min           int
+}
+
+type pattern struct {
+	text    string
+	re      *regexp.Regexp
+	matched bool
+}
+
+func newSelection(c Config) (*selection, error) {
+	s := &selection{ops: c.Ops, min: c.MinElements}
+	if len(s.ops) == 0 {
+		s.ops = candidateTypes
+	}
+	for _, op := range s.ops {
+		if !slices.Contains(candidateTypes, op) {
+			return nil, fmt.Errorf("operator %q is not quantized (there are: %s)", op, strings.Join(candidateTypes, ", "))
+		}
+	}
+	for _, p := range c.Only {
+		s.only = append(s.only, newPattern(p))
+	}
+	for _, p := range c.Exclude {
+		s.exclude = append(s.exclude, newPattern(p))
+	}
+	return s, nil
+}
+
+// newPattern turns * (any text without a slash), ** (any text) and ? (one character) into an expression.
+func newPattern(text string) *pattern {
+	var b strings.Builder
+	b.WriteString("^(?s:")
+	for i := 0; i < len(text); i++ {
+		switch {
+		case strings.HasPrefix(text[i:], "**"):
+			b.WriteString(".*")
+			i++
+		case text[i] == '*':
+			b.WriteString("[^/]*")
+		case text[i] == '?':
+			b.WriteByte('.')
+		default:
+			b.WriteString(regexp.QuoteMeta(text[i : i+1]))
+		}
+	}
+	b.WriteString(")$")
+	re, err := regexp.Compile(b.String())
+	if err != nil { // bytes that are no UTF-8: take the text as it is
+		re = regexp.MustCompile("^" + regexp.QuoteMeta(strings.ToValidUTF8(text, "?")) + "$")
+	}
+	return &pattern{text: text, re: re}
+}
+
+func matchAny(list []*pattern, name string) bool {
+	any := false
+	for _, p := range list {
+		if p.re.MatchString(name) {
+			p.matched, any = true, true
+		}
+	}
+	return any
+}
+
+// refuse says why a node is not chosen; "" when it is.
+func (s *selection) refuse(name, op string) string {
+	only, excluded := matchAny(s.only, name), matchAny(s.exclude, name)
+	switch {
+	case !slices.Contains(s.ops, op):
+		return "not asked for (--ops " + strings.Join(s.ops, ",") + ")"
+	case len(s.only) > 0 && !only:
+		return "not among --only"
+	case excluded:
+		return "excluded"
+	}
+	return ""
+}
+
+// unmatched is an error about the patterns that matched no candidate; names are the candidates.
+func (s *selection) unmatched(names []string) error {
+	for flag, list := range map[string][]*pattern{"only": s.only, "exclude": s.exclude} {
+		for _, p := range list {
+			if !p.matched {
+				if len(names) > 8 {
+					names = append(slices.Clone(names[:8]), fmt.Sprintf("%d more", len(names)-8))
+				}
+				return fmt.Errorf("%s %q matches no node that could be quantized (there are: %s)", flag, p.text, strings.Join(names, ", "))
+			}
+		}
+	}
+	return nil
+}
