@@ -10,7 +10,7 @@ import (
 
 // Limits that a file reaches only by intent, as by functions that each call the next one twice.
 const (
-	maxNodes   = 1 << 21
+	maxNodes   = 1 << 19
 	maxNesting = 64 // bodies in bodies, functions in functions
 )
 

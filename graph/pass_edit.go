@@ -24,11 +24,12 @@ type PassCtx struct {
 	before  map[*Node][]*Node // to be put in front of a node, also when that is gone
 	names   map[string]bool
 	known   *inference
+	spliced map[*Graph]bool // graphs whose node list lacks nodes that a pass moved there
 }
 
 func newPassCtx(g *Graph, reg *Registry, o PassOptions) *PassCtx {
 	pc := &PassCtx{Options: o, reg: reg, root: g, maker: map[*Value]*Node{}, readers: map[*Value][]*Node{}, listed: map[*Value]int{},
-		home: map[*Node]*Graph{}, gone: map[*Node]bool{}, before: map[*Node][]*Node{}}
+		home: map[*Node]*Graph{}, gone: map[*Node]bool{}, before: map[*Node][]*Node{}, spliced: map[*Graph]bool{}}
 	pc.addGraph(g)
 	return pc
 }

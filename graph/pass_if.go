@@ -20,7 +20,7 @@ func inlineIf(g *Graph, pc *PassCtx) (changed int, err error) {
 			name = "then_branch"
 		}
 		body := n.Bodies[name]
-		if body == nil || len(body.Inputs) > 0 || len(body.Outputs) < len(n.Out) {
+		if body == nil || pc.spliced[body] || len(body.Inputs) > 0 || len(body.Outputs) < len(n.Out) {
 			continue
 		}
 		if err := pc.splice(g, n, body, name); err != nil {
@@ -33,6 +33,7 @@ func inlineIf(g *Graph, pc *PassCtx) (changed int, err error) {
 
 // splice moves the nodes of a body without inputs in front of its node n in g and lets them make n's outputs.
 func (pc *PassCtx) splice(g *Graph, n *Node, body *Graph, name string) error {
+	pc.spliced[g] = true
 	outs := slices.Clone(body.Outputs)
 	for _, v := range outs {
 		pc.listed[v]--
