@@ -68,7 +68,12 @@ func (d DType) Bits() int {
 func (d DType) Size() int { return d.Bits() / 8 }
 
 // ByteLen is the number of bytes that n elements take, packed types rounded up to a whole byte.
-func (d DType) ByteLen(n int) int { return (n*d.Bits() + 7) / 8 }
+func (d DType) ByteLen(n int) int {
+	if s := d.Size(); s > 0 {
+		return n * s
+	}
+	return n/8*d.Bits() + (n%8*d.Bits()+7)/8
+}
 
 func (d DType) String() string {
 	if int(d) >= len(dtypes) {
