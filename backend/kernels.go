@@ -8,7 +8,7 @@ import "github.com/qrun-onnx/qrun/backend/asm"
 // Kernels are the kernels of one CPU tier with its gaps filled from lower tiers. It is immutable.
 type Kernels struct {
 	name string
-	vec  asm.VectorSet // every entry filled
+	vec  *asm.Vector
 }
 
 // Name is the tier: scalar, avx2, avxvnni, avx512vnni, neon, neondot, neoni8mm.

@@ -26,5 +26,14 @@ func New(name string) (*Kernels, error) {
 
 // All returns the tiers that this CPU can run, best first, scalar last.
 func All() []*Kernels {
-	return []*Kernels{{name: "scalar", vec: asm.VectorScalar()}}
+	var all []*Kernels
+	for _, t := range []struct {
+		name string
+		isa  asm.ISA
+	}{{"avx512vnni", asm.AVX512VNNI}, {"avxvnni", asm.AVXVNNI}, {"avx2", asm.AVX2}, {"scalar", asm.Scalar}} {
+		if asm.Has(t.isa) {
+			all = append(all, &Kernels{name: t.name, vec: asm.NewVector(t.isa)})
+		}
+	}
+	return all
 }

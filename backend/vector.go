@@ -48,7 +48,7 @@ const (
 
 // Unary computes dst[i] = f(src[i]). dst may be src. len(dst) == len(src).
 func (k *Kernels) Unary(f Unary, dst, src []float32, p0, p1 float32) {
-	k.vec.Unary[f](dst[:len(src)], src, p0, p1)
+	k.vec.Unary(f, dst[:len(src)], src, p0, p1)
 }
 
 // Binary computes dst[i] = f(a[i], b[i]); an operand of length 1 is used for every i. dst may be a or b.
@@ -56,13 +56,13 @@ func (k *Kernels) Binary(f Binary, dst, a, b []float32) {
 	n := len(dst)
 	switch {
 	case n == 1:
-		k.vec.Binary[f](dst, a[:1], b[:1])
+		k.vec.Binary(f, dst, a[:1], b[:1])
 	case len(b) == 1:
-		k.vec.BinaryVS[f](dst, a[:n], b[0])
+		k.vec.BinaryVS(f, dst, a[:n], b[0])
 	case len(a) == 1:
-		k.vec.BinarySV[f](dst, a[0], b[:n])
+		k.vec.BinarySV(f, dst, a[0], b[:n])
 	default:
-		k.vec.Binary[f](dst, a[:n], b[:n])
+		k.vec.Binary(f, dst, a[:n], b[:n])
 	}
 }
 

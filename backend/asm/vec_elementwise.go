@@ -67,39 +67,6 @@ func UnaryOf(f Unary, x, p0, p1 float32) float32 {
 	return x
 }
 
-func (s *VectorSet) fillUnary() {
-	for f := range NumUnary {
-		s.Unary[f] = func(dst, src []float32, p0, p1 float32) {
-			for i, x := range src {
-				dst[i] = UnaryOf(f, x, p0, p1)
-			}
-		}
-	}
-}
-
-// binaryOf returns f on a vector and a vector, a vector and a scalar, a scalar and a vector.
-func binaryOf(f func(a, b float32) float32) (
-	vv func(dst, a, b []float32), vs func(dst, a []float32, b float32), sv func(dst []float32, a float32, b []float32),
-) {
-	vv = func(dst, a, b []float32) {
-		b = b[:len(a)]
-		for i, x := range a {
-			dst[i] = f(x, b[i])
-		}
-	}
-	vs = func(dst, a []float32, b float32) {
-		for i, x := range a {
-			dst[i] = f(x, b)
-		}
-	}
-	sv = func(dst []float32, a float32, b []float32) {
-		for i, x := range b {
-			dst[i] = f(a, x)
-		}
-	}
-	return vv, vs, sv
-}
-
 // maxOp is the larger operand, a NaN if one is; of zeros, b.
 func maxOp(a, b float32) float32 {
 	if a > b || a != a {
@@ -116,28 +83,21 @@ func minOp(a, b float32) float32 {
 	return b
 }
 
-func binaryFuncs() [NumBinary]func(a, b float32) float32 {
-	return [NumBinary]func(a, b float32) float32{
-		BinaryAdd: func(a, b float32) float32 { return a + b },
-		BinarySub: func(a, b float32) float32 { return a - b },
-		BinaryMul: func(a, b float32) float32 { return a * b },
-		BinaryDiv: func(a, b float32) float32 { return a / b },
-		BinaryMax: maxOp,
-		BinaryMin: minOp,
+// BinaryOf is f of two values.
+func BinaryOf(f Binary, a, b float32) float32 {
+	switch f {
+	case BinaryAdd:
+		return a + b
+	case BinarySub:
+		return a - b
+	case BinaryMul:
+		return a * b
+	case BinaryDiv:
+		return a / b
+	case BinaryMax:
+		return maxOp(a, b)
 	}
-}
-
-func (s *VectorSet) fillBinary() {
-	for i, f := range binaryFuncs() {
-		s.Binary[i], s.BinaryVS[i], s.BinarySV[i] = binaryOf(f)
-	}
-}
-
-// axpy computes dst = s*src + dst, a fused multiply-add per element.
-func axpy(dst, src []float32, s float32) {
-	for i, x := range src {
-		dst[i] = FMA32(s, x, dst[i])
-	}
+	return minOp(a, b)
 }
 
 func intToFloat(dst []float32, src []int32) {

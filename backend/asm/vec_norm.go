@@ -2,12 +2,9 @@ package asm
 
 import "math"
 
-// softmax writes e/sum(e) as e times the reciprocal of the sum, with e = exp(src*scale+mask - max).
-func softmax(dst, src, mask []float32, scale float32) {
-	var l lanes
-	for i := range l {
-		l[i] = float32(math.Inf(-1))
-	}
+// softmaxRow writes e/sum(e) as e times the reciprocal of the sum, with e = exp(src*scale+mask - max).
+func softmaxRow(dst, src, mask []float32, scale float32) {
+	l := filled(math.Inf(-1))
 	for i, x := range src {
 		x *= scale
 		if mask != nil {
@@ -16,7 +13,7 @@ func softmax(dst, src, mask []float32, scale float32) {
 		dst[i] = x
 		l[i&15] = maxNaN(x, l[i&15])
 	}
-	m := l.fold(maxNaN)
+	m := l.max()
 	l = lanes{}
 	for i := range src {
 		e := expCore(dst[i] - m)
@@ -29,16 +26,13 @@ func softmax(dst, src, mask []float32, scale float32) {
 	}
 }
 
-// logSoftmax is (src-max) - log(sum(exp(src-max))).
-func logSoftmax(dst, src []float32) {
-	var l lanes
-	for i := range l {
-		l[i] = float32(math.Inf(-1))
-	}
+// logSoftmaxRow is (src-max) - log(sum(exp(src-max))).
+func logSoftmaxRow(dst, src []float32) {
+	l := filled(math.Inf(-1))
 	for i, x := range src {
 		l[i&15] = maxNaN(x, l[i&15])
 	}
-	m := l.fold(maxNaN)
+	m := l.max()
 	l = lanes{}
 	for i, x := range src {
 		d := x - m
@@ -51,9 +45,8 @@ func logSoftmax(dst, src []float32) {
 	}
 }
 
-func layerNorm(dst, sum, src, add, bias, gamma, beta []float32, eps float32) (mean, invStd float32) {
-	n := float32(len(src))
-	var l lanes
+// gather stores src+add+bias in dst, and in sum if there is one.
+func gather(dst, src, add, bias, sum []float32) {
 	for i, x := range src {
 		if add != nil {
 			x += add[i]
@@ -65,19 +58,40 @@ func layerNorm(dst, sum, src, add, bias, gamma, beta []float32, eps float32) (me
 			sum[i] = x
 		}
 		dst[i] = x
+	}
+}
+
+// layerNormRow is (x-mean)*inv, then scaleShift, of the row in dst.
+func layerNormRow(dst, gamma, beta []float32, eps float32) (mean, inv float32) {
+	n := float32(len(dst))
+	var l lanes
+	for i, x := range dst {
 		l[i&15] += x
 	}
 	mean = l.sum() / n
 	l = lanes{}
-	for i := range src {
-		d := dst[i] - mean
+	for i, x := range dst {
+		d := x - mean
 		l[i&15] = FMA32(d, d, l[i&15])
 	}
-	invStd = 1 / float32(math.Sqrt(float64(l.sum()/n+eps)))
-	for i := range src {
-		dst[i] = scaleShift((dst[i]-mean)*invStd, gamma, beta, i)
+	inv = 1 / float32(math.Sqrt(float64(l.sum()/n+eps)))
+	for i, x := range dst {
+		dst[i] = scaleShift((x-mean)*inv, gamma, beta, i)
 	}
-	return mean, invStd
+	return mean, inv
+}
+
+// rmsNormRow is x*inv, then scaleShift, of the row in dst.
+func rmsNormRow(dst, gamma, beta []float32, eps float32) (inv float32) {
+	var l lanes
+	for i, x := range dst {
+		l[i&15] = FMA32(x, x, l[i&15])
+	}
+	inv = 1 / float32(math.Sqrt(float64(l.sum()/float32(len(dst))+eps)))
+	for i, x := range dst {
+		dst[i] = scaleShift(x*inv, gamma, beta, i)
+	}
+	return inv
 }
 
 // scaleShift is fma(y, gamma, beta), or the one of the two that is there.
@@ -91,12 +105,4 @@ func scaleShift(y float32, gamma, beta []float32, i int) float32 {
 		return y + beta[i]
 	}
 	return y
-}
-
-func rmsNorm(dst, src, gamma []float32, eps float32) (invRMS float32) {
-	invRMS = 1 / float32(math.Sqrt(float64(sumSquares(src)/float32(len(src))+eps)))
-	for i, x := range src {
-		dst[i] = scaleShift(x*invRMS, gamma, nil, i)
-	}
-	return invRMS
 }

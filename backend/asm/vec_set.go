@@ -46,59 +46,53 @@ const (
 	NumBinary
 )
 
-// VectorSet holds the vector kernels of one tier; a nil entry falls to the next tier. All slices of a call have the
-// length of the first unless stated; the kernels check nothing. Every entry is defined bit for bit by the one of
-// [VectorScalar]; only the bits of a NaN are free.
-type VectorSet struct {
-	Unary  [NumUnary]func(dst, src []float32, p0, p1 float32)
-	Binary [NumBinary]func(dst, a, b []float32)
-	// BinaryVS has a scalar right operand, BinarySV a scalar left one.
-	BinaryVS [NumBinary]func(dst, a []float32, b float32)
-	BinarySV [NumBinary]func(dst []float32, a float32, b []float32)
+// The reductions, in the order of their kernels.
+const (
+	reduceSum = iota
+	reduceSumSquares
+	reduceDot
+	reduceMax
+	reduceMinMax
+	numReduce
+)
 
-	Axpy       func(dst, src []float32, s float32)
-	Sum        func(src []float32) float32
-	SumSquares func(src []float32) float32
-	Dot        func(a, b []float32) float32
-	MaxOf      func(src []float32) float32
-	MinMax     func(src []float32) (mn, mx float32, finite bool)
-
-	Softmax    func(dst, src, mask []float32, scale float32)
-	LogSoftmax func(dst, src []float32)
-	// LayerNorm normalizes one row of x = src + add + bias; add, bias, sum, gamma and beta may be nil. x is also
-	// stored in sum.
-	LayerNorm func(dst, sum, src, add, bias, gamma, beta []float32, eps float32) (mean, invStd float32)
-	RMSNorm   func(dst, src, gamma []float32, eps float32) (invRMS float32)
-
-	QuantizeU8   func(dst []uint8, src []float32, scale float32, zero uint8) (sum int32)
-	DequantizeU8 func(dst []float32, src []uint8, scale float32, zero int32)
-	DequantizeI8 func(dst []float32, src []int8, scale float32, zero int32)
-	HalfToFloat  func(dst []float32, src []uint16)
-	FloatToHalf  func(dst []uint16, src []float32)
-	IntToFloat   func(dst []float32, src []int32)
+// Vector is the vector kernels of one instruction set. Its methods check nothing: every slice of a call has the length
+// of the first one unless stated, and a destination may be a source of the same element size. All sets give the same
+// bits, but for those of a NaN. The zero value is all Go, which defines the others.
+type Vector struct {
+	// Each is the number of the set's first kernel in its family, 0 for Go.
+	unary  VecUnary
+	binary VecBinary
+	reduce VecReduce
+	row    VecRow
 }
 
-// VectorScalar is the Go reference of the vector kernels and the kernels of the scalar tier.
-func VectorScalar() VectorSet {
-	s := VectorSet{
-		Axpy:         axpy,
-		Sum:          sum,
-		SumSquares:   sumSquares,
-		Dot:          dot,
-		MaxOf:        maxOf,
-		MinMax:       minMax,
-		Softmax:      softmax,
-		LogSoftmax:   logSoftmax,
-		LayerNorm:    layerNorm,
-		RMSNorm:      rmsNorm,
-		QuantizeU8:   quantizeU8,
-		DequantizeU8: dequantize[uint8],
-		DequantizeI8: dequantize[int8],
-		HalfToFloat:  halfToFloat,
-		FloatToHalf:  floatToHalf,
-		IntToFloat:   intToFloat,
+// NewVector returns the kernels for an instruction set, or what it builds on.
+func NewVector(isa ISA) *Vector {
+	switch isa {
+	case AVXVNNI:
+		isa = AVX2
+	case AVX512VNNI:
+		isa = AVX512
 	}
-	s.fillUnary()
-	s.fillBinary()
-	return s
+	return &Vector{
+		unary:  VecUnary(first(VecUnaryKernels[:], isa)),
+		binary: VecBinary(first(VecBinaryKernels[:], isa)),
+		reduce: VecReduce(first(VecReduceKernels[:], isa)),
+		row:    VecRow(first(VecRowKernels[:], isa)),
+	}
 }
+
+// first is the number of the first kernel for the instruction set.
+func first(kernels []Kernel, isa ISA) int {
+	for i, k := range kernels {
+		if k.ISA == isa {
+			return i
+		}
+	}
+	return 0
+}
+
+// vecChunk is the number of elements that one call of a kernel gets at most, a multiple of 16: assembly cannot be
+// preempted, so a call must be short, and is made by a function that can.
+const vecChunk = 8 << 10

@@ -2,16 +2,6 @@
 
 package asm
 
-// ArgsVecUnary are the arguments of a VecUnary kernel, which may change them.
-type ArgsVecUnary struct {
-	Dst *float32 // N results; may be Src
-	Src *float32 // N elements
-	N   int64    //
-	F   int64    // the Unary, for the Go code
-	P0  float32  //
-	P1  float32  // parameters
-}
-
 // VecUnary is an elementwise function: Dst[i] = UnaryOf(F, Src[i], P0, P1).
 type VecUnary uint8
 

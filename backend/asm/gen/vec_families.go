@@ -2,5 +2,5 @@ package main
 
 // vecFamilies are the kernels over vectors.
 func vecFamilies() []*Family {
-	return []*Family{vecUnaryFamily()}
+	return []*Family{vecUnaryFamily(), vecBinaryFamily(), vecReduceFamily(), vecRowFamily()}
 }

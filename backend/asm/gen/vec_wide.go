@@ -156,8 +156,8 @@ func (v *vec) blend(m mask, yes any, no, dst wide) {
 	v.op("VBLENDVPS", m.w, yes, no, dst)
 }
 
-// under is op with dst as the last operand, lanes outside the mask left alone; nil is all lanes. tmp is clobbered.
-func (v *vec) under(m *mask, op string, tmp wide, args ...any) {
+// under is op with the destination as the last operand, lanes outside the mask left alone; nil is all lanes.
+func (v *vec) under(m *mask, op string, args ...any) {
 	dst := args[len(args)-1].(wide)
 	switch {
 	case m == nil:
@@ -169,6 +169,8 @@ func (v *vec) under(m *mask, op string, tmp wide, args ...any) {
 		}
 		v.Masked(op, m.k, ops...)
 	default:
+		tmp := v.wide("tmp")
+		defer v.release(tmp)
 		v.op("VMOVAPS", dst, tmp)
 		args[len(args)-1] = tmp
 		v.op(op, args...)
