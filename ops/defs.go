@@ -19,7 +19,7 @@ func Defs(k *backend.Kernels) []graph.Def {
 		l.pads, l.scatters, l.indexedGathers,
 		l.control, l.scans,
 		l.concats, l.splits, l.slices, l.gathers, l.expands, l.constants,
-		l.matMuls, l.gemms, l.convolutions, l.convTransposes,
+		l.matMuls, l.gemms, l.convolutions, l.convTransposes, l.pools, l.globalPools,
 		l.arithmetic, l.unaryMath, l.activations, l.biasActivations, l.clips, l.logic, l.selections, l.casts, l.reductions, l.softmaxes,
 	} {
 		defs = append(defs, family()...)
