@@ -119,10 +119,13 @@ func (testReshape) Run(c *RunCtx) error { return errors.New("a view was run") }
 type testShape struct{}
 
 func (testShape) Infer(c *InferCtx) error {
-	if s := c.In(0); s.Ranked {
-		c.OutInts(0, s.Dims)
+	s := c.In(0)
+	if !s.Ranked {
+		c.Out(0, tensor.Ranked(tensor.Int64, []tensor.Dim{tensor.AnyDim}))
+		return nil
 	}
-	c.Out(0, tensor.Ranked(tensor.Int64, []tensor.Dim{{Size: len(c.In(0).Dims)}}))
+	c.OutInts(0, s.Dims)
+	c.Out(0, tensor.SpecOf(tensor.Int64, len(s.Dims)))
 	return nil
 }
 

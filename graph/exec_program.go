@@ -19,6 +19,7 @@ type program struct {
 	outputs  []int
 	captures []capture
 	nodes    []progNode
+	defined  map[int]bool // while the program is made: values that the next node may read, constants aside
 }
 
 // capture is a value of the program around that a body uses.
@@ -40,15 +41,14 @@ type progBody struct {
 }
 
 func newProgram(g *Graph, parent *program) (*program, error) {
-	p := &program{graph: g, parent: parent, index: map[*Value]int{}}
+	p := &program{graph: g, parent: parent, index: map[*Value]int{}, defined: map[int]bool{}}
 	if parent != nil {
 		p.depth = parent.depth + 1
 	}
-	defined := map[int]bool{}
 	for _, v := range g.Inputs {
 		id := p.add(v)
 		p.inputs = append(p.inputs, id)
-		defined[id] = true
+		p.defined[id] = true
 	}
 	for _, n := range g.Nodes {
 		for _, v := range n.Out {
@@ -58,19 +58,20 @@ func newProgram(g *Graph, parent *program) (*program, error) {
 		}
 	}
 	for _, n := range g.Nodes {
-		pn, err := p.node(n, defined)
+		pn, err := p.node(n)
 		if err != nil {
 			return nil, &NodeError{Node: n.Name, Op: qualified(n.Domain, n.Type), Err: err}
 		}
 		p.nodes = append(p.nodes, pn)
 	}
 	for _, v := range g.Outputs {
-		id, err := p.resolve(v, defined)
+		id, err := p.resolve(v, true)
 		if err != nil {
 			return nil, fmt.Errorf("output %q: %w", v.Name, err)
 		}
 		p.outputs = append(p.outputs, id)
 	}
+	p.defined = nil
 	return p, nil
 }
 
@@ -85,10 +86,11 @@ func (p *program) add(v *Value) int {
 	return id
 }
 
-// resolve numbers a value that is read: one of this program, a constant, or a capture.
-func (p *program) resolve(v *Value, defined map[int]bool) (int, error) {
+// resolve numbers a value that is read: one of this program, a constant, or a capture. inOrder says that it has to be
+// computed by now.
+func (p *program) resolve(v *Value, inOrder bool) (int, error) {
 	if id, ok := p.index[v]; ok {
-		if v.Const == nil && defined != nil && !defined[id] {
+		if inOrder && v.Const == nil && !p.defined[id] {
 			return 0, fmt.Errorf("value %q is read before it is computed", v.Name)
 		}
 		return id, nil
@@ -99,19 +101,17 @@ func (p *program) resolve(v *Value, defined map[int]bool) (int, error) {
 	if p.parent == nil {
 		return 0, fmt.Errorf("value %q is computed nowhere", v.Name)
 	}
-	outer, err := p.parent.resolve(v, nil)
+	outer, err := p.parent.resolve(v, false)
 	if err != nil {
 		return 0, err
 	}
 	id := p.add(v)
 	p.captures = append(p.captures, capture{here: id, outer: outer})
-	if defined != nil {
-		defined[id] = true
-	}
+	p.defined[id] = true
 	return id, nil
 }
 
-func (p *program) node(n *Node, defined map[int]bool) (progNode, error) {
+func (p *program) node(n *Node) (progNode, error) {
 	pn := progNode{Node: n, view: -1, taken: make([]bool, len(n.In))}
 	if n.Op == nil {
 		return pn, fmt.Errorf("the node has no operator")
@@ -120,7 +120,7 @@ func (p *program) node(n *Node, defined map[int]bool) (progNode, error) {
 		id := -1
 		if v != nil {
 			var err error
-			if id, err = p.resolve(v, defined); err != nil {
+			if id, err = p.resolve(v, true); err != nil {
 				return pn, err
 			}
 			pn.reads = append(pn.reads, id)
@@ -134,7 +134,7 @@ func (p *program) node(n *Node, defined map[int]bool) (progNode, error) {
 		}
 		pn.bodies = append(pn.bodies, progBody{name, body})
 		for _, c := range body.captures {
-			if !defined[c.outer] && p.values[c.outer].Const == nil && !p.captured(c.outer) {
+			if !p.defined[c.outer] {
 				return pn, fmt.Errorf("body %q reads value %q before it is computed", name, p.values[c.outer].Name)
 			}
 			pn.reads = append(pn.reads, c.outer)
@@ -146,16 +146,12 @@ func (p *program) node(n *Node, defined map[int]bool) (progNode, error) {
 		id := -1
 		if v != nil {
 			id = p.add(v)
-			defined[id] = true
+			p.defined[id] = true
 		}
 		pn.out = append(pn.out, id)
 	}
 	p.setView(&pn)
 	return pn, nil
-}
-
-func (p *program) captured(id int) bool {
-	return slices.ContainsFunc(p.captures, func(c capture) bool { return c.here == id })
 }
 
 func (p *program) setView(pn *progNode) {

@@ -207,7 +207,7 @@ func (f *execFrame) outputs(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 			return nil, fmt.Errorf("output %q has no value", f.prog.values[o.value].Name)
 		}
 		switch {
-		case o.copy, v.store == storeDynamic && f.foreign(t, in, outs[:i]):
+		case o.copy, f.outer == nil && slices.ContainsFunc(outs[:i], t.Overlaps), v.store == storeDynamic && f.foreign(t, in):
 			t = t.Clone()
 		case v.store == storeDynamic:
 			t = ownHeader(t)
@@ -252,7 +252,7 @@ func ownHeaders(ts []*tensor.Tensor) []*tensor.Tensor {
 }
 
 // foreign reports whether a value that an operator made shares memory that outlives or leaves the run otherwise.
-func (f *execFrame) foreign(t *tensor.Tensor, in, outs []*tensor.Tensor) bool {
+func (f *execFrame) foreign(t *tensor.Tensor, in []*tensor.Tensor) bool {
 	if d := f.prog.depth; d < len(f.rs.arenas) && t.OverlapsBytes(f.rs.arenas[d].buf) {
 		return true
 	}
@@ -260,10 +260,7 @@ func (f *execFrame) foreign(t *tensor.Tensor, in, outs []*tensor.Tensor) bool {
 		return false
 	}
 	same := func(o *tensor.Tensor) bool { return o != nil && t.Overlaps(o) }
-	if slices.ContainsFunc(in, same) || slices.ContainsFunc(outs, same) {
-		return true
-	}
-	found := false
+	found := slices.ContainsFunc(in, same)
 	f.prog.walk(func(p *program) { found = found || slices.ContainsFunc(p.consts, same) })
 	for i := range f.now.plan.values {
 		found = found || same(f.now.plan.values[i].value)

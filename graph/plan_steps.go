@@ -38,6 +38,13 @@ func (p *plan) needed() (nodes, values []bool) {
 			continue
 		}
 		nodes[i] = true
+		if p.heap { // for those who watch
+			for _, id := range n.out {
+				if id >= 0 {
+					values[id] = true
+				}
+			}
+		}
 		if p.known(n) {
 			continue
 		}

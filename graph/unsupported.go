@@ -16,6 +16,14 @@ type UnsupportedOp struct {
 	First        string // name of the first such node
 }
 
+// Label is the operator as messages name it: GridSample-16 with the opset in ai.onnx, com.acme:Foo elsewhere.
+func (o UnsupportedOp) Label() string {
+	if o.Domain == "" {
+		return fmt.Sprintf("%s-%d", o.Type, o.Opset)
+	}
+	return qualified(o.Domain, o.Type)
+}
+
 // UnsupportedError lists everything in a model that is not implemented, its bodies and functions included. It wraps
 // ErrUnsupported.
 type UnsupportedError struct {
@@ -35,11 +43,7 @@ func (e *UnsupportedError) Error() string {
 	width := 0
 	names := make([]string, len(e.Ops))
 	for i, o := range e.Ops {
-		if o.Domain == "" {
-			names[i] = fmt.Sprintf("%s-%d", o.Type, o.Opset)
-		} else {
-			names[i] = qualified(o.Domain, o.Type)
-		}
+		names[i] = o.Label()
 		width = max(width, len(names[i]))
 	}
 	for i, o := range e.Ops {

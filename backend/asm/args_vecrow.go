@@ -18,6 +18,10 @@ type ArgsVecRow struct {
 	DstStep int64    // bytes between rows
 	SrcStep int64    // bytes between rows
 	AddStep int64    // bytes between rows
+	DstAt   int64    // 0: the offset of the current row
+	SrcAt   int64    // 0
+	AddAt   int64    // 0
+	MeanAt  int64    // 0
 	F       int64    // the function, for the Go code
 	Scale   float32  // of Src, for Softmax
 	Eps     float32  //

@@ -65,6 +65,7 @@ func (v *Vector) rows(f int, r *Rows) {
 		a.Dst, a.Src = &r.Dst[i*r.DstStep], &r.Src[i*r.SrcStep]
 		a.Add, a.Sum = at(r.Add, i*r.AddStep), at(r.Sum, i*r.DstStep)
 		a.Mean, a.Inv = at(r.Mean, i), at(r.Inv, i)
+		a.DstAt, a.SrcAt, a.AddAt, a.MeanAt = 0, 0, 0, 0
 		k.chunk(&a)
 	}
 }

@@ -17,6 +17,7 @@ func vecRowFamily() *Family {
 		{"Mean", "*float32", "nil, or one result for each row"}, {"Inv", "*float32", "nil, or one result for each row"},
 		{"N", "int64", "at least 1"}, {"Rows", "int64", "at least 1"},
 		{"DstStep", "int64", "bytes between rows"}, {"SrcStep", "int64", "bytes between rows"}, {"AddStep", "int64", "bytes between rows"},
+		{"DstAt", "int64", "0: the offset of the current row"}, {"SrcAt", "int64", "0"}, {"AddAt", "int64", "0"}, {"MeanAt", "int64", "0"},
 		{"F", "int64", "the function, for the Go code"},
 		{"Scale", "float32", "of Src, for Softmax"}, {"Eps", "float32", ""}, {"Count", "float32", "N"},
 	}}
@@ -32,13 +33,15 @@ func vecRowFamily() *Family {
 			r.dst, r.src, r.add = v.GP("dst"), v.GP("src"), v.GP("add")
 			loop := v.Label("row")
 			v.Bind(loop)
-			v.Op("MOVQ", v.Field("Dst"), r.dst)
-			v.Op("MOVQ", v.Field("Src"), r.src)
-			v.Op("MOVQ", v.Field("Add"), r.add)
+			v.loadRow("Dst", "DstAt", r.dst)
+			v.loadRow("Src", "SrcAt", r.src)
+			v.loadRow("Add", "AddAt", r.add)
 			fn.body(v, r)
-			v.advance("Dst", "DstStep", false)
-			v.advance("Src", "SrcStep", false)
-			v.advance("Add", "AddStep", true)
+			for _, m := range []string{"Dst", "Src", "Add"} {
+				v.Op("MOVQ", v.Field(m+"Step"), r.dst)
+				v.Op("ADDQ", r.dst, v.Field(m+"At"))
+			}
+			v.Op("ADDQ", Imm(4), v.Field("MeanAt"))
 			v.Op("DECQ", v.Field("Rows"))
 			v.Op("JNZ", loop)
 			v.Ret()
@@ -54,22 +57,11 @@ type row struct {
 	dst, src, add Reg
 }
 
-// advance moves a pointer to the next row; an optional one stays nil.
-func (v *vec) advance(ptr, step string, optional bool) {
-	r, s := v.GP("ptr"), v.GP("step")
-	skip := v.Label("skip")
+// loadRow loads a pointer to the current row, nil if there is none. Only integers among the arguments change: a pointer
+// past the end of its memory must not be left where the garbage collector sees it.
+func (v *vec) loadRow(ptr, at string, r Reg) {
 	v.Op("MOVQ", v.Field(ptr), r)
-	if optional {
-		v.Op("TESTQ", r, r)
-		v.Op("JZ", skip)
-	}
-	v.Op("MOVQ", v.Field(step), s)
-	v.Op("ADDQ", s, r)
-	v.Op("MOVQ", r, v.Field(ptr))
-	if optional {
-		v.Bind(skip)
-	}
-	v.Free(r, s)
+	v.with(r, func() { v.Op("ADDQ", v.Field(at), r) })
 }
 
 // with runs the body unless the pointer is nil.
@@ -169,7 +161,8 @@ func logSoftmaxRow(v *vec, r *row) {
 
 // gather stores src+add+bias in dst, and in sum if there is one, and runs the body on it.
 func (v *vec) gather(r *row, body func(m *mask, x wide)) {
-	bias, sum := v.Load("Bias"), v.Load("Sum")
+	bias, sum := v.Load("Bias"), v.GP("sum")
+	v.loadRow("Sum", "DstAt", sum)
 	x, y := v.wide("x"), v.wide("y")
 	v.each(r.span, func(m *mask) {
 		v.load(m, r.at(r.src), x)
@@ -187,7 +180,6 @@ func (v *vec) gather(r *row, body func(m *mask, x wide)) {
 	})
 	v.release(x, y)
 	v.Free(bias, sum)
-	v.advance("Sum", "DstStep", true)
 }
 
 // inverse leaves 1/sqrt(sum/Count + Eps) in all lanes of w, whose lane 0 is the sum, and stores it.
@@ -208,12 +200,9 @@ func (v *vec) inverse(w wide) {
 
 // storeLane stores lane 0 as the row's element of an optional result.
 func (v *vec) storeLane(field string, x Reg) {
-	p := v.Load(field)
-	v.with(p, func() {
-		v.Op("VMOVSS", x, At(p, 0))
-		v.Op("ADDQ", Imm(4), p)
-		v.Op("MOVQ", p, v.Field(field))
-	})
+	p := v.GP(field)
+	v.loadRow(field, "MeanAt", p)
+	v.with(p, func() { v.Op("VMOVSS", x, At(p, 0)) })
 	v.Free(p)
 }
 

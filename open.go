@@ -1,0 +1,166 @@
+package qrun
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+
+	"github.com/qrun-onnx/qrun/backend"
+	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/onnx"
+	"github.com/qrun-onnx/qrun/ops"
+	"github.com/qrun-onnx/qrun/ops/dynquant"
+)
+
+// Open loads the ONNX model in a file. The file is mapped into memory where the platform can, and external data are
+// looked for beside it and nowhere else. Errors wrap ErrFormat, ErrUnsupported, or what the system said.
+func Open(path string, o *Options) (*Session, error) {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return newSession(m, o)
+}
+
+// OpenFS is Open for a file of fsys; external data are looked for in its directory, inside fsys.
+func OpenFS(fsys fs.FS, name string, o *Options) (*Session, error) {
+	m, err := onnx.OpenFS(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	return newSession(m, o)
+}
+
+// Load loads a model from memory, such as a variable filled by go:embed. The session keeps views of data, which must not
+// change from then on.
+func Load(data []byte, o *Options) (*Session, error) {
+	m, err := onnx.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	return newSession(m, o)
+}
+
+// LoadProto loads a model from its message, which must not change from then on.
+func LoadProto(p *onnx.ModelProto, o *Options) (*Session, error) {
+	return newSession(&onnx.Model{Proto: p}, o)
+}
+
+func newSession(m *onnx.Model, o *Options) (*Session, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	e, err := newEngine(o.Backend)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{k: e.k, report: &Report{}, onNode: o.OnNode, log: o.Logger}
+	g, err := e.prepare(m, o, s)
+	if err != nil {
+		return nil, err
+	}
+	s.describe(m, g)
+	if s.exe, err = graph.NewExecutable(g, graph.ExecOptions{Threads: o.Threads}); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// engine is what a model is made executable with.
+type engine struct {
+	k   *backend.Kernels
+	reg *graph.Registry
+}
+
+// newEngine chooses the kernels: those asked for, else those of the environment variable QRUN_BACKEND, else the best.
+func newEngine(tier string) (*engine, error) {
+	if tier == "" {
+		tier = os.Getenv("QRUN_BACKEND")
+	}
+	k, err := backend.New(tier)
+	if err != nil {
+		return nil, err
+	}
+	reg, err := graph.NewRegistry(append(ops.Defs(k), dynquant.Defs(k)...))
+	if err != nil {
+		return nil, err
+	}
+	return &engine{k: k, reg: reg}, nil
+}
+
+// prepare builds the graph, rewrites it and, when asked, quantizes it.
+func (e *engine) prepare(m *onnx.Model, o *Options, s *Session) (*graph.Graph, error) {
+	g, err := graph.Build(m, e.reg)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPasses(o.DisablePasses); err != nil {
+		return nil, err
+	}
+	quantized := o.Quantize == Dynamic || o.Quantize == FP16
+	passes := graph.PassOptions{Stages: []graph.Stage{graph.Clean, graph.Fuse}, Disable: graphPasses(o.DisablePasses), KeepIntegers: o.Quantize == Dynamic,
+		FoldDequantize: !quantized}
+	if err := e.optimize(g, passes, s); err != nil {
+		return nil, err
+	}
+	if !disabled(o.DisablePasses, chainPass) {
+		n, err := graph.Apply(g, e.reg, dynquant.FuseChains(), passes)
+		if err != nil {
+			return nil, err
+		}
+		s.passes = append(s.passes, graph.PassStat{Pass: chainPass, Changed: n})
+	}
+	if quantized {
+		c := dynquant.Config{Profile: string(o.profile()), Half: o.Quantize == FP16, Ops: o.Ops, Only: o.Only, Exclude: o.Exclude,
+			MinElements: o.MinElements, Threads: threads(o)}
+		if s.report, err = dynquant.Quantize(g, e.reg, c); err != nil {
+			return nil, err
+		}
+		s.logReport()
+	}
+	passes.Stages, passes.KeepIntegers, passes.FoldDequantize = nil, false, true
+	return g, e.optimize(g, passes, s)
+}
+
+func (e *engine) optimize(g *graph.Graph, o graph.PassOptions, s *Session) error {
+	stats, err := graph.Optimize(g, e.reg, o)
+	if err != nil {
+		return err
+	}
+	s.passes = append(s.passes, stats...)
+	if s.log != nil {
+		for _, p := range stats {
+			if p.Changed > 0 {
+				s.log.Debug("pass", "name", p.Pass, "changed", p.Changed)
+			}
+		}
+	}
+	return nil
+}
+
+func (o *Options) profile() Profile {
+	if o.Profile == "" {
+		return Row
+	}
+	return o.Profile
+}
+
+func threads(o *Options) int {
+	if o.Threads > 0 {
+		return o.Threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func (s *Session) logReport() {
+	if s.log == nil {
+		return
+	}
+	for _, d := range s.report.Nodes {
+		s.log.Info("quantize", "node", d.Node, "op", d.Op, "decision", d.Decision, "reason", d.Reason, "weight", fmt.Sprint(d.WeightShape))
+	}
+}
