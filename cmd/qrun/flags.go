@@ -1,0 +1,80 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qrun-onnx/qrun"
+)
+
+// modelFlags are the flags of every command that loads a model.
+type modelFlags struct {
+	quantize    string
+	profile     string
+	ops         string
+	only        []string
+	exclude     []string
+	minElements int
+	threads     int
+	noPass      []string
+}
+
+func (f *modelFlags) add(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringVar(&f.quantize, "quantize", "none", "none, dynamic (int8) or fp16")
+	f.addSelection(c)
+}
+
+// addSelection adds all but --quantize.
+func (f *modelFlags) addSelection(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringVar(&f.profile, "profile", "row", "arithmetic of --quantize dynamic: row (a scale per activation row) or onnx (per tensor)")
+	fl.StringVar(&f.ops, "ops", "", "operator types to quantize, as MatMul,Gemm (the default)")
+	fl.StringArrayVar(&f.only, "only", nil, "quantize only nodes of this name; * and ** match any text, repeatable")
+	fl.StringArrayVar(&f.exclude, "exclude", nil, "keep nodes of this name in float; * and ** match any text, repeatable")
+	fl.IntVar(&f.minElements, "min-elements", 0, "smallest weight to quantize, in elements")
+	fl.IntVar(&f.threads, "threads", 0, "goroutines to compute on (default GOMAXPROCS)")
+	fl.StringArrayVar(&f.noPass, "no-pass", nil, "switch off a rewriting pass, repeatable (qrun env --passes lists them)")
+}
+
+// options are those for one value of --quantize. What only quantization reads is dropped for none, so that a list of
+// modes can share the flags.
+func (f *modelFlags) options(quantize string) (*qrun.Options, error) {
+	switch quantize {
+	case "none", "dynamic", "fp16":
+	default:
+		return nil, usagef("--quantize %q, want none, dynamic or fp16", quantize)
+	}
+	switch f.profile {
+	case "row", "onnx":
+	default:
+		return nil, usagef("--profile %q, want row or onnx", f.profile)
+	}
+	if f.threads < 0 {
+		return nil, usagef("--threads %d, want 1 or more", f.threads)
+	}
+	o := &qrun.Options{Quantize: qrun.Quantize(quantize), Threads: f.threads, DisablePasses: f.noPass}
+	if quantize == "none" {
+		return o, nil
+	}
+	o.Only, o.Exclude, o.MinElements = f.only, f.exclude, f.minElements
+	if quantize == "dynamic" {
+		o.Profile = qrun.Profile(f.profile)
+	}
+	if f.ops != "" {
+		for _, op := range strings.Split(f.ops, ",") {
+			o.Ops = append(o.Ops, strings.TrimSpace(op))
+		}
+	}
+	return o, nil
+}
+
+// addInput adds the flags that say on what a model runs.
+func (f *inputFlags) add(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringArrayVarP(&f.specs, "input", "i", nil, "[NAME=]VALUE: x.npy, all.npz, test_data_set_0/, x.pb, x.json, picture, 101,102, zeros, ones, random:-1:1, - (npz on stdin); repeatable")
+	fl.StringToIntVar(&f.dims, "dim", nil, "size of a symbolic dimension, NAME=N; repeatable")
+	fl.Uint64Var(&f.seed, "seed", 1, "seed of made-up inputs")
+	fl.StringVar(&f.image, "image", "imagenet", "pixels of pictures: imagenet, unit (0 to 1) or raw (0 to 255)")
+}

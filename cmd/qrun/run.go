@@ -1,0 +1,323 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qrun-onnx/qrun"
+	"github.com/qrun-onnx/qrun/internal/accuracy"
+	"github.com/qrun-onnx/qrun/tensor"
+)
+
+type runFlags struct {
+	modelFlags
+	inputFlags
+	output  string
+	labels  string
+	timings bool
+	quiet   bool
+	json    bool
+}
+
+func (e *env) runCommand() *cobra.Command {
+	f := &runFlags{}
+	c := &cobra.Command{
+		Use:   "run MODEL",
+		Short: "Run a model once on given or made-up input; with --quantize, beside its float32 form",
+		Long: `Runs a model. With --quantize the float32 model runs too, on the same input, and the report says how close the
+answers are and how much faster and smaller the quantized model is.`,
+		Args: oneModel,
+		RunE: func(_ *cobra.Command, args []string) error { return e.run(args[0], f) },
+	}
+	f.modelFlags.add(c)
+	f.inputFlags.add(c)
+	fl := c.Flags()
+	fl.StringVarP(&f.output, "output", "o", "", "write the outputs: x.npz, x.npy, x.json, or a folder for output_0.pb ...")
+	fl.StringVar(&f.labels, "labels", "", "right classes of the samples, an integer .npy: prints the share of right answers")
+	fl.BoolVar(&f.timings, "timings", false, "print a table of the time per operator")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print the outputs alone")
+	fl.BoolVar(&f.json, "json", false, "print a JSON document")
+	return c
+}
+
+// ran is one session with its answers.
+type ran struct {
+	name    string // float32, dynamic/row, ...
+	session *qrun.Session
+	load    time.Duration
+	out     []qrun.Tensors // per sample
+	timing  timing
+}
+
+func modeName(quantize, profile string) string {
+	switch quantize {
+	case "none":
+		return "float32"
+	case "dynamic":
+		return "dynamic/" + profile
+	}
+	return quantize
+}
+
+func (e *env) run(path string, f *runFlags) error {
+	modes := []string{f.quantize}
+	if f.quantize != "none" {
+		modes = []string{"none", f.quantize}
+	}
+	var all []*ran
+	for _, m := range modes {
+		o, err := f.options(m)
+		if err != nil {
+			return err
+		}
+		start := time.Now()
+		s, err := open(path, o)
+		if err != nil {
+			return err
+		}
+		all = append(all, &ran{name: modeName(m, f.profile), session: s, load: time.Since(start)})
+	}
+	f.stdin = e.stdin
+	in, err := f.load(all[0].session.Inputs())
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		for _, tensors := range in.runs {
+			out, err := r.session.Run(e.ctx, tensors)
+			if err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			r.out = append(r.out, out)
+		}
+	}
+	last := all[len(all)-1]
+	if f.output != "" {
+		if err := writeOutputs(f.output, last.session.Outputs(), last.out); err != nil {
+			return err
+		}
+	}
+	labels, err := readLabels(f.labels)
+	if err != nil {
+		return err
+	}
+	if !f.quiet {
+		if err := timeRuns(e.ctx, all, in.runs, 400*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.json:
+		return e.printRunJSON(path, all, in, labels)
+	case f.quiet:
+		return e.printValues(last)
+	}
+	if err := e.printRun(path, f, all, in, labels); err != nil {
+		return err
+	}
+	if f.timings {
+		return e.printTimings(last, in.runs[0])
+	}
+	return nil
+}
+
+func (e *env) line(label, format string, a ...any) {
+	fmt.Fprintf(e.stdout, "%-18s %s\n", label, fmt.Sprintf(format, a...))
+}
+
+func (e *env) printRun(path string, f *runFlags, all []*ran, in *loaded, labels []int64) error {
+	last := all[len(all)-1]
+	info := last.session.Model()
+	e.line(filepath.Base(path), "opset %d · %d nodes · %s parameters", info.Opsets[""], info.Nodes, millions(info.Parameters))
+	e.printDecisions(last.session.Report())
+	for i, v := range last.session.Inputs() {
+		e.line(first(i, "input"), "%s   %v   %s", v.Name, in.runs[0][v.Name], in.notes[i])
+	}
+	e.line("kernels", "%s on %s", strings.Join(last.session.Kernels(), ", "), plural(last.session.Threads(), "thread"))
+	n := 0
+	for _, v := range last.session.Outputs() {
+		t := last.out[0][v.Name]
+		e.line(first(n, "output"), "%s   %s", v.Name, describe(t))
+		n++
+	}
+	if len(in.runs) > 1 {
+		e.line("samples", "%d", len(in.runs))
+	}
+	if len(all) == 2 {
+		e.printCloseness(all[0], all[1])
+	}
+	if labels != nil {
+		if err := e.printAccuracy(all, labels); err != nil {
+			return err
+		}
+	}
+	e.printSpeed(all)
+	if len(in.generated) > 0 && len(all) == 2 {
+		fmt.Fprintf(e.stdout, "The input %s made up: this says little about accuracy. Give real data with --input.\n", strings.Join(in.generated, ", ")+" was")
+	}
+	return nil
+}
+
+func first(i int, label string) string {
+	if i == 0 {
+		return label
+	}
+	return ""
+}
+
+func (e *env) printDecisions(r *qrun.Report) {
+	if r == nil || len(r.Nodes) == 0 {
+		return
+	}
+	done, kept := r.Summary()
+	for i, s := range done {
+		e.line(first(i, "quantized"), "%s", s)
+	}
+	for i, s := range kept {
+		e.line(first(i, "kept float32"), "%s", s)
+	}
+}
+
+func (e *env) printCloseness(ref, got *ran) {
+	for i, v := range got.session.Outputs() {
+		c, err := closeness(ref.out, got.out, v.Name)
+		if err != nil {
+			e.line(first(i, "against float32"), "%s   %v", v.Name, err)
+			continue
+		}
+		text := fmt.Sprintf("%s   cosine %.5f   max |d| %.3g   SQNR %s dB", v.Name, c.cosine, c.maxAbs, decibel(c.sqnr))
+		if c.rows > 0 {
+			text += fmt.Sprintf("   top-1 agrees %d/%d", c.agree, c.rows)
+		}
+		e.line(first(i, "against float32"), "%s", text)
+	}
+}
+
+// printAccuracy prints the share of samples whose largest output is the label's.
+func (e *env) printAccuracy(all []*ran, labels []int64) error {
+	parts := make([]string, len(all))
+	for i, r := range all {
+		right, err := countRight(r, labels)
+		if err != nil {
+			return err
+		}
+		parts[i] = fmt.Sprintf("%s %.2f %% (%d of %d)", r.name, 100*float64(right)/float64(len(labels)), right, len(labels))
+	}
+	e.line("accuracy", "%s", strings.Join(parts, "   "))
+	return nil
+}
+
+// countRight compares the first output's largest element per row with the labels, over all samples in order.
+func countRight(r *ran, labels []int64) (int, error) {
+	name := r.session.Outputs()[0].Name
+	var top []int
+	for _, out := range r.out {
+		top = append(top, accuracy.TopOne(out[name])...)
+	}
+	if len(top) != len(labels) {
+		return 0, usagef("--labels has %d labels, output %q has %d rows", len(labels), name, len(top))
+	}
+	right := 0
+	for i, t := range top {
+		if int64(t) == labels[i] {
+			right++
+		}
+	}
+	return right, nil
+}
+
+func (e *env) printSpeed(all []*ran) {
+	for i, r := range all {
+		text := fmt.Sprintf("%-12s load %s   run %s   weights %s", r.name, millis(r.load), millis(r.timing.median), bytesText(r.session.WeightsBytes()))
+		if i > 0 {
+			text += fmt.Sprintf("   %.2fx %s, %.2fx smaller", ratio(all[0].timing.p10, r.timing.p10), faster(all[0].timing.p10, r.timing.p10),
+				float64(all[0].session.WeightsBytes())/float64(max(1, r.session.WeightsBytes())))
+		}
+		e.line(first(i, "time and size"), "%s", text)
+	}
+}
+
+func ratio(ref, got time.Duration) float64 {
+	q := float64(ref) / float64(max(1, got))
+	if q < 1 {
+		return 1 / q
+	}
+	return q
+}
+
+func faster(ref, got time.Duration) string {
+	if got > ref {
+		return "slower"
+	}
+	return "faster"
+}
+
+// describe says what a tensor holds in one line: range, and the largest places where it looks like class scores.
+func describe(t *tensor.Tensor) string {
+	v, ok := accuracy.Floats(t)
+	if !ok || t.Kind() != tensor.KindTensor {
+		return t.String()
+	}
+	if len(v) == 0 {
+		return t.String() + "   empty"
+	}
+	if len(v) == 1 {
+		return fmt.Sprintf("%v   %v", t, number(v[0], t.DType()))
+	}
+	lo, hi, nan := math.Inf(1), math.Inf(-1), 0
+	for _, x := range v {
+		if math.IsNaN(x) {
+			nan++
+			continue
+		}
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	text := fmt.Sprintf("%v   min %s   max %s", t, number(lo, t.DType()), number(hi, t.DType()))
+	if nan > 0 {
+		text += fmt.Sprintf("   %d NaN", nan)
+	}
+	rows := t.Rank() == 2 && t.DType().IsFloat()
+	switch {
+	case rows && t.Shape()[0] == 1 && t.Shape()[1] >= 2:
+		text += "   top " + places(v)
+	case rows && t.Shape()[1] >= 2 && t.Shape()[1] <= 10000:
+		top := accuracy.TopOne(t)
+		if len(top) > 10 {
+			text += fmt.Sprintf("   top-1 by row %v ...", top[:10])
+		} else {
+			text += fmt.Sprintf("   top-1 by row %v", top)
+		}
+	}
+	return text
+}
+
+func places(v []float64) string {
+	order := make([]int, len(v))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case v[a] > v[b]:
+			return -1
+		case v[a] < v[b]:
+			return 1
+		}
+		return 0
+	})
+	n := min(5, len(order))
+	return fmt.Sprintf("%d: %s", n, strings.Trim(fmt.Sprint(order[:n]), "[]"))
+}
+
+func number(x float64, d tensor.DType) string {
+	if d.IsFloat() {
+		return fmt.Sprintf("%.5g", x)
+	}
+	return fmt.Sprintf("%d", int64(x))
+}
