@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/qrun-onnx/qrun/internal/hammer"
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
@@ -351,15 +354,86 @@ func TestWarmRunAllocatesOutputsOnly(t *testing.T) {
 	e := executable(t, b)
 	data := make([]float32, 1024)
 	in := values{"x": floats(data...)}
-	ctx := context.Background()
 	mustRun(t, e, in)
 	n := testing.AllocsPerRun(100, func() { mustRun(t, e, in) })
 	// The tensor, its shape, its elements; the header and shape of its view; the slice and the map of the outputs.
 	if n > 9 {
 		t.Errorf("%v allocations", n)
 	}
-	_ = ctx
 	if e.ArenaBytes() == 0 || e.ArenaBytes() > 4*4096 {
 		t.Errorf("an arena of %d bytes", e.ArenaBytes())
+	}
+}
+
+func TestRunNode(t *testing.T) {
+	b := newGB(nil)
+	x, z := b.input("x", vec), b.input("z", vec)
+	y := b.node(testScale{}, "Scale", b.sum(x, z), constant("two", float32(2)))
+	b.output(b.node(testReshape{}, "Reshape", y, constant("shape", int64(2))))
+	e := executable(t, b)
+	for i, in := range [][]*tensor.Tensor{{floats(1, 2), floats(3, 4)}, {floats(2, 3), nil}, {floats(4, 6), e.Graph().Nodes[2].In[1].Const}} {
+		out, err := e.RunNode(context.Background(), e.Graph().Nodes[i], in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tensor.View[float32](out[0]); !slices.Equal(got, []float32{4, 6}) {
+			t.Errorf("node %d gives %v", i, got)
+		}
+	}
+	if _, err := e.RunNode(context.Background(), e.Graph().Nodes[0], []*tensor.Tensor{floats(1, 2), floats(3)}); err == nil ||
+		!strings.Contains(err.Error(), "cannot add float32[2] and float32[1]") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := e.RunNode(context.Background(), &Node{}, nil); err == nil {
+		t.Error("a foreign node ran")
+	}
+}
+
+func TestConcurrentRuns(t *testing.T) {
+	two := []*Executable{executable(t, ifGraph(2, false)), executable(t, loopGraph(20))}
+	err := hammer.Run(8, 60, func(_, run int) ([]byte, error) {
+		e := two[run%2]
+		n := 2
+		if run%2 == 1 {
+			n += run % 7 * 100
+		}
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(i%5 - run%3)
+		}
+		out, err := e.Run(context.Background(), values{"x": floats(x...)}, nil)
+		if err != nil {
+			return nil, err
+		}
+		var all []byte
+		for _, v := range e.Graph().Outputs {
+			all = append(all, out[v.Name].Bytes()...)
+		}
+		return all, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range two {
+		if n := len(e.free); n > runtime.GOMAXPROCS(0) {
+			t.Errorf("%d run states are kept", n)
+		}
+	}
+}
+
+func TestNoGoroutineStays(t *testing.T) {
+	b := newGB(nil)
+	x := b.input("x", vec)
+	b.output(b.sum(x, x))
+	before := runtime.NumGoroutine()
+	e := executable(t, b)
+	for range 20 {
+		mustRun(t, e, values{"x": floats(make([]float32, 10000)...)})
+	}
+	for i := 0; runtime.NumGoroutine() > before; i++ {
+		if i == 1000 {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }

@@ -133,7 +133,7 @@ func (p *plan) complete(n *progNode, wanted []bool) bool {
 }
 
 // setOutputs takes the values that leave the run out of the arena, and finds those to be copied. What leaves a body may
-// be a value around it; what leaves the model is nobody else's.
+// be a value around it or a constant of the model; what leaves the model is nobody else's.
 func (p *plan) setOutputs() {
 	body := p.prog.parent != nil
 	var seen []int
@@ -143,8 +143,13 @@ func (p *plan) setOutputs() {
 		if r.store == storeArena {
 			r.store = storeHeap
 		}
-		foreign := r.store == storeConstant || r.store == storeInput
-		p.outs = append(p.outs, planOutput{value: id, copy: !body && (foreign || slices.Contains(seen, root))})
+		o := planOutput{value: id}
+		if body {
+			o.copy = r.store == storeConstant && p.prog.consts[root] == nil
+		} else {
+			o.copy = r.store == storeConstant || r.store == storeInput || slices.Contains(seen, root)
+		}
+		p.outs = append(p.outs, o)
 		seen = append(seen, root)
 	}
 }
