@@ -19,8 +19,7 @@ func (k *Kernels) SoftmaxRows(r *Rows) { k.vec.Softmax(checked(r)) }
 
 // LogSoftmax writes (x-max) - log(sum(exp(x-max))) of one row. dst may be src.
 func (k *Kernels) LogSoftmax(dst, src []float32) {
-	n := len(src)
-	k.vec.LogSoftmax(&Rows{N: n, Rows: 1, Dst: dst[:n], Src: src})
+	k.vec.LogSoftmax(&Rows{N: len(src), Rows: 1, Dst: dst[:len(src)], Src: src})
 }
 
 // LogSoftmaxRows is LogSoftmax of r.Src, row by row.
@@ -29,10 +28,17 @@ func (k *Kernels) LogSoftmaxRows(r *Rows) { k.vec.LogSoftmax(checked(r)) }
 // LayerNorm normalizes one row: (x-mean)*invStd, then fma with gamma and beta (either may be nil), in two passes, with
 // invStd = 1/sqrt(var+eps). It returns the mean and the inverse standard deviation. dst may be src.
 func (k *Kernels) LayerNorm(dst, src, gamma, beta []float32, eps float32) (mean, invStd float32) {
+	return k.AddLayerNorm(dst, nil, src, nil, nil, gamma, beta, eps)
+}
+
+// AddLayerNorm is LayerNorm of the row (src+add)+bias, which it also stores in sum. sum, add, bias, gamma and beta may
+// be nil; dst and sum may be src or add.
+func (k *Kernels) AddLayerNorm(dst, sum, src, add, bias, gamma, beta []float32, eps float32) (mean, invStd float32) {
 	n := len(src)
 	var m, s [1]float32
 	k.vec.LayerNorm(&Rows{
-		N: n, Rows: 1, Dst: dst[:n], Src: src, Gamma: cut(gamma, n), Beta: cut(beta, n), Eps: eps, Mean: m[:], Inv: s[:],
+		N: n, Rows: 1, Dst: dst[:n], Src: src, Add: cut(add, n), Bias: cut(bias, n), Sum: cut(sum, n),
+		Gamma: cut(gamma, n), Beta: cut(beta, n), Eps: eps, Mean: m[:], Inv: s[:],
 	})
 	return m[0], s[0]
 }
