@@ -226,17 +226,39 @@ func (t *Tensor) Len() int {
 // Bytes returns the elements in host byte order, without a copy; nil for String.
 func (t *Tensor) Bytes() []byte { return t.buf }
 
-// Spec is the tensor's exact Spec.
+// Spec is the tensor's exact Spec; for a sequence, what its elements have in common.
 func (t *Tensor) Spec() Spec {
 	if t.kind != KindTensor {
 		s := Spec{Kind: t.kind}
 		if len(t.elems) > 0 {
 			e := t.elems[0].Spec()
+			for _, x := range t.elems[1:] {
+				e.keepCommon(x)
+			}
 			s.Elem = &e
 		}
 		return s
 	}
 	return SpecOf(t.dtype, t.shape...)
+}
+
+// keepCommon forgets what x does not share with s, which is a Spec of another value.
+func (s *Spec) keepCommon(x *Tensor) {
+	if s.Kind != KindTensor || x.kind != KindTensor {
+		s.Elem = nil
+		return
+	}
+	if x.dtype != s.DType {
+		s.DType = Undefined
+	}
+	if len(x.shape) != len(s.Dims) {
+		s.Ranked, s.Dims = false, nil
+	}
+	for i := range s.Dims {
+		if s.Dims[i].Size != x.shape[i] {
+			s.Dims[i] = AnyDim
+		}
+	}
 }
 
 // Data returns the elements of t without a copy; it fails when T is not t's element type.
