@@ -126,15 +126,17 @@ type softmaxJob struct {
 }
 
 func (j *softmaxJob) Do(lo, hi int) {
-	for i := lo; i < hi; i++ {
-		switch {
-		case j.inner > 1:
+	if j.inner > 1 {
+		for i := lo; i < hi; i++ {
 			j.columns(i)
-		case j.log:
-			j.k.LogSoftmax(j.y[i*j.n:(i+1)*j.n], j.x[i*j.n:(i+1)*j.n])
-		default:
-			j.k.Softmax(j.y[i*j.n:(i+1)*j.n], j.x[i*j.n:(i+1)*j.n], nil, 1)
 		}
+		return
+	}
+	r := backend.Rows{N: j.n, Rows: hi - lo, Dst: j.y[lo*j.n : hi*j.n], Src: j.x[lo*j.n : hi*j.n], DstStep: j.n, SrcStep: j.n, Scale: 1}
+	if j.log {
+		j.k.LogSoftmaxRows(&r)
+	} else {
+		j.k.SoftmaxRows(&r)
 	}
 }
 
