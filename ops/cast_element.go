@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"slices"
 
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -243,9 +244,9 @@ func packBits(dst []byte, v []uint8, bits int) {
 }
 
 // castFrom is a whole tensor as float64 (integers of more than 53 bits rounded), for operators that take parameters of
-// any number type.
-func castFrom(x *tensor.Tensor) []float64 {
-	out := make([]float64, x.Len())
+// any number type; in buf's memory if it is large enough.
+func castFrom(buf []float64, x *tensor.Tensor) []float64 {
+	out := slices.Grow(buf[:0], x.Len())[:x.Len()]
 	var b castBuf
 	for at := 0; at < len(out); at += castBlock {
 		b.n = min(castBlock, len(out)-at)
