@@ -1,6 +1,6 @@
 package backend
 
-import "math"
+import "github.com/qrun-onnx/qrun/backend/asm"
 
 // QuantizeU8 computes dst[i] = clamp(rne(src[i]/scale)+zero, 0, 255), NaN as 0, and returns the sum of dst.
 func (k *Kernels) QuantizeU8(dst []uint8, src []float32, scale float32, zero uint8) (sum int32) {
@@ -19,25 +19,24 @@ func (k *Kernels) DequantizeI8(dst []float32, src []int8, scale float32, zero in
 
 // QuantizationU8 returns scale and zero point of the asymmetric uint8 grid over [mn, mx], 0 included:
 // scale = (mx-mn)/255 in float32, 1 when that is 0, and zero = rne(clip(0-mn/scale, 0, 255)).
-func QuantizationU8(mn, mx float32) (scale float32, zero uint8) {
-	mn, mx = min(mn, 0), max(mx, 0)
-	scale = (mx - mn) / 255
-	if scale == 0 {
-		scale = 1
-	}
-	return scale, uint8(math.RoundToEven(float64(min(max(0-mn/scale, 0), 255))))
-}
+func QuantizationU8(mn, mx float32) (scale float32, zero uint8) { return asm.GridU8(mn, mx) }
 
 // QuantizeRow quantizes one row on the grid of its own range (profile row) and returns the row's scale, zero point and
 // the sum of dst. A row with a NaN or an infinity gets scale NaN and all zeros, so that whatever is computed from it is
 // NaN. The bytes of dst past len(src) become zero.
 func (k *Kernels) QuantizeRow(dst []uint8, src []float32) (scale float32, zero, sum int32) {
-	clear(dst[len(src):])
-	mn, mx, finite := k.vec.MinMax(src)
-	if !finite {
-		clear(dst)
-		return float32(math.NaN()), 0, 0
+	var s [1]float32
+	var z, n [1]int32
+	k.QuantizeRows(dst, len(dst), src, len(src), len(src), 1, s[:], z[:], n[:])
+	return s[0], z[0], n[0]
+}
+
+// QuantizeRows is QuantizeRow of rows of n elements, which are dstStep and srcStep elements apart. Best, dstStep
+// is a multiple of 16: StrideU8(n). Scale, zero and sum have one element for each row.
+func (k *Kernels) QuantizeRows(dst []uint8, dstStep int, src []float32, srcStep, n, rows int, scale []float32, zero, sum []int32) {
+	if rows == 0 {
+		return
 	}
-	scale, z := QuantizationU8(mn, mx)
-	return scale, int32(z), k.vec.QuantizeU8(dst[:len(src)], src, scale, z)
+	_, _, _ = dst[:rows*dstStep], dst[n:dstStep], src[(rows-1)*srcStep:][:n]
+	k.vec.QuantizeRows(dst, dstStep, src, srcStep, n, rows, scale[:rows], zero[:rows], sum[:rows])
 }

@@ -99,9 +99,3 @@ func BinaryOf(f Binary, a, b float32) float32 {
 	}
 	return minOp(a, b)
 }
-
-func intToFloat(dst []float32, src []int32) {
-	for i, x := range src {
-		dst[i] = float32(x)
-	}
-}

@@ -61,10 +61,12 @@ const (
 // bits, but for those of a NaN. The zero value is all Go, which defines the others.
 type Vector struct {
 	// Each is the number of the set's first kernel in its family, 0 for Go.
-	unary  VecUnary
-	binary VecBinary
-	reduce VecReduce
-	row    VecRow
+	unary    VecUnary
+	binary   VecBinary
+	reduce   VecReduce
+	row      VecRow
+	quantize VecQuantize
+	convert  VecConvert
 }
 
 // NewVector returns the kernels for an instruction set, or what it builds on.
@@ -76,10 +78,12 @@ func NewVector(isa ISA) *Vector {
 		isa = AVX512
 	}
 	return &Vector{
-		unary:  VecUnary(first(VecUnaryKernels[:], isa)),
-		binary: VecBinary(first(VecBinaryKernels[:], isa)),
-		reduce: VecReduce(first(VecReduceKernels[:], isa)),
-		row:    VecRow(first(VecRowKernels[:], isa)),
+		unary:    VecUnary(first(VecUnaryKernels[:], isa)),
+		binary:   VecBinary(first(VecBinaryKernels[:], isa)),
+		reduce:   VecReduce(first(VecReduceKernels[:], isa)),
+		row:      VecRow(first(VecRowKernels[:], isa)),
+		quantize: VecQuantize(first(VecQuantizeKernels[:], isa)),
+		convert:  VecConvert(first(VecConvertKernels[:], isa)),
 	}
 }
 

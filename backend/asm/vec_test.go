@@ -1,6 +1,7 @@
 package asm
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -167,6 +168,131 @@ func TestVectorRows(t *testing.T) {
 				checkSame(t, what+": mean", r.Mean, w.Mean)
 				checkSame(t, what+": inv", r.Inv, w.Inv)
 			})
+		}
+	}
+}
+
+func TestVectorQuantizeRows(t *testing.T) {
+	for name, v := range vectorSets() {
+		for _, n := range append(vecLengths(), vecLongRow+1) {
+			const rows = 3
+			step := (n+63)&^63 + 16
+			for seed := range uint64(8) {
+				src := vecValues(rows*(n+1), seed+uint64(n)<<8, seed > 5)
+				for i := range src { // ranges of one sign, of zero, tiny, huge
+					switch seed {
+					case 1:
+						src[i] = float32(math.Abs(float64(src[i])))
+					case 2:
+						src[i] = -float32(math.Abs(float64(src[i]))) - 1
+					case 3:
+						src[i] = 0
+					case 4:
+						src[i] *= 1e-44
+					case 5:
+						src[i] *= 2e37
+					}
+				}
+				type result struct {
+					q         []uint8
+					scale     []float32
+					zero, sum []int32
+				}
+				run := func(v *Vector) (r result) {
+					r = result{make([]uint8, rows*step), make([]float32, rows), make([]int32, rows), make([]int32, rows)}
+					for i := range r.q {
+						r.q[i] = 99
+					}
+					v.QuantizeRows(r.q, step, src, n+1, n, rows, r.scale, r.zero, r.sum)
+					return r
+				}
+				got, want := run(v), run(new(Vector))
+				what := fmt.Sprintf("%s: rows of %d, seed %d", name, n, seed)
+				checkSame(t, what+": scale", got.scale, want.scale)
+				if fmt.Sprint(got.zero, got.sum) != fmt.Sprint(want.zero, want.sum) || !bytes.Equal(got.q, want.q) {
+					t.Fatalf("%s: zero points %v, sums %v, want %v, %v; bytes %v, want %v", what, got.zero, got.sum, want.zero, want.sum,
+						got.q, want.q)
+				}
+			}
+		}
+	}
+}
+
+func TestVectorConvert(t *testing.T) {
+	scalar := new(Vector)
+	for name, v := range vectorSets() {
+		for _, n := range vecLengths() {
+			src := vecValues(n, uint64(n), true)
+			for _, scale := range []float32{0.031, 1, 1e-40, float32(math.Inf(1)), float32(math.NaN())} {
+				got, want := make([]uint8, n), make([]uint8, n)
+				s, s0 := v.QuantizeU8(got, src, scale, 77), scalar.QuantizeU8(want, src, scale, 77)
+				if s != s0 || !bytes.Equal(got, want) {
+					t.Fatalf("%s: quantize %d by %g: %v (sum %d), want %v (sum %d)", name, n, scale, got, s, want, s0)
+				}
+			}
+			half, half0 := make([]uint16, n), make([]uint16, n)
+			v.FloatToHalf(half, src)
+			scalar.FloatToHalf(half0, src)
+			for i := range half {
+				if half[i] != half0[i] {
+					t.Fatalf("%s: float16 of %g is %#x, want %#x", name, src[i], half[i], half0[i])
+				}
+			}
+			got, want := make([]float32, n), make([]float32, n)
+			v.HalfToFloat(got, half)
+			scalar.HalfToFloat(want, half)
+			checkSame(t, name+": half", got, want)
+			u, s, ints := make([]uint8, n), make([]int8, n), make([]int32, n)
+			for i := range u {
+				u[i], s[i], ints[i] = uint8(i*7), int8(i*7), int32(i*0x12345677)
+			}
+			v.DequantizeU8(got, u, 0.37, 120)
+			scalar.DequantizeU8(want, u, 0.37, 120)
+			checkSame(t, name+": dequantize", got, want)
+			v.DequantizeI8(got, s, 0.37, -3)
+			scalar.DequantizeI8(want, s, 0.37, -3)
+			checkSame(t, name+": dequantize", got, want)
+			v.IntToFloat(got, ints)
+			scalar.IntToFloat(want, ints)
+			checkSame(t, name+": int to float", got, want)
+		}
+	}
+	for name, v := range vectorSets() { // every float16
+		all, got := make([]uint16, 1<<16), make([]float32, 1<<16)
+		for i := range all {
+			all[i] = uint16(i)
+		}
+		v.HalfToFloat(got, all)
+		for i, f := range got {
+			if math.Float32bits(f) != math.Float32bits(HalfToFloat(uint16(i))) {
+				t.Fatalf("%s: half %#x is %#x, want %#x", name, i, math.Float32bits(f), math.Float32bits(HalfToFloat(uint16(i))))
+			}
+		}
+	}
+}
+
+func TestVectorAllocates(t *testing.T) {
+	x, y := vecValues(100, 1, false), make([]float32, 100)
+	q, one, ints := make([]uint8, 128), make([]float32, 1), make([]int32, 1)
+	h := make([]uint16, 100)
+	sets := vectorSets()
+	sets["scalar"] = new(Vector)
+	for name, v := range sets {
+		n := testing.AllocsPerRun(10, func() {
+			v.Unary(UnaryExp, y, x, 0, 0)
+			v.Binary(BinaryAdd, y, x, x)
+			v.BinaryVS(BinaryAdd, y, x, 1)
+			v.Axpy(y, x, 1)
+			v.Sum(x)
+			v.MinMax(x)
+			v.LayerNorm(&Rows{N: 100, Rows: 1, Dst: y, Src: x, Inv: one})
+			v.Softmax(&Rows{N: 100, Rows: 1, Dst: y, Src: x, Scale: 1})
+			v.QuantizeRows(q, 128, x, 100, 100, 1, one, ints, ints)
+			v.QuantizeU8(q, x, 1, 3)
+			v.HalfToFloat(y, h)
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
 }
