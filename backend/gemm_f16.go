@@ -1,11 +1,5 @@
 package backend
 
-// PackedF16 is a float16 matrix B[K,N] in the panel layout of one tier's kernel.
-type PackedF16 struct {
-	K, N int
-	data []uint16
-}
-
 // GemmF16 is GemmF32 with float16 weights, widened exactly when read: same order of operations, same bits as GemmF32
 // over the widened matrix.
 type GemmF16 struct {
@@ -15,6 +9,35 @@ type GemmF16 struct {
 	B     *PackedF16
 	C     []float32
 	LDC   int
-	Alpha float32
+	Alpha float32 // 0 means 1
 	Epi   Epilogue
+
+	k    *Kernels
+	plan plan
+}
+
+// Init checks the sizes (a violation panics: it is the caller's bug) and plans the tasks for about that many threads.
+func (g *GemmF16) Init(k *Kernels, threads int) {
+	g.k = k
+	g.plan = k.f16.plan(g.M, g.B.N, g.B.K, 2, threads)
+	if g.plan.tasks() > 0 {
+		needTier(g.B.layout.isa, k.f16.isa)
+		j := g.job()
+		j.check()
+	}
+}
+
+// Tasks is the number of independent parts after Init.
+func (g *GemmF16) Tasks() int { return g.plan.tasks() }
+
+// Do computes the parts lo <= i < hi.
+func (g *GemmF16) Do(lo, hi int) {
+	j := g.job()
+	for i := lo; i < hi; i++ {
+		j.task(i, nil, g.B)
+	}
+}
+
+func (g *GemmF16) job() floatJob {
+	return floatJob{k: g.k, l: &g.k.f16, plan: &g.plan, a: g.A, lda: g.LDA, c: g.C, ldc: g.LDC, alpha: g.Alpha, epi: &g.Epi}
 }

@@ -1,34 +1,10 @@
 package backend
 
-// PackedF32 is a float32 matrix B[K,N] in the panel layout of one tier's kernel.
-type PackedF32 struct {
-	K, N int
-	data []float32
-}
+import (
+	"unsafe"
 
-// PackedF32Len is the number of float32 that PackF32Into needs for a [K,N] matrix.
-func (k *Kernels) PackedF32Len(K, N int) int { return K * N }
-
-// PackF32 packs B, given as b[i*ldb+j] (row-major [K,N]) or, with trans, as b[j*ldb+i] (row-major [N,K]).
-func (k *Kernels) PackF32(b []float32, K, N, ldb int, trans bool) *PackedF32 {
-	p := new(PackedF32)
-	k.PackF32Into(p, make([]float32, k.PackedF32Len(K, N)), b, K, N, ldb, trans)
-	return p
-}
-
-// PackF32Into is PackF32 into caller's memory, for matrices that are computed during the run.
-func (k *Kernels) PackF32Into(p *PackedF32, dst []float32, b []float32, K, N, ldb int, trans bool) {
-	*p = PackedF32{K: K, N: N, data: dst[:K*N]}
-	for i := range K {
-		for j := range N {
-			if trans {
-				dst[i*N+j] = b[j*ldb+i]
-			} else {
-				dst[i*N+j] = b[i*ldb+j]
-			}
-		}
-	}
-}
+	"github.com/qrun-onnx/qrun/backend/asm"
+)
 
 // GemmF32 is the job C[M,N] = epilogue(alpha * A[M,K] * B[K,N]). Every result is one accumulator over ascending k with
 // a fused multiply-add per step, times Alpha (not applied when 1), so its bits do not depend on tile, tier or threads.
@@ -43,30 +19,87 @@ type GemmF32 struct {
 	Alpha float32 // 0 means 1
 	Epi   Epilogue
 
-	k     *Kernels
-	tasks int
+	k    *Kernels
+	plan plan
 }
 
 // Init checks the sizes (a violation panics: it is the caller's bug) and plans the tasks for about that many threads.
 func (g *GemmF32) Init(k *Kernels, threads int) {
-	g.k, g.tasks = k, g.M
+	g.k = k
+	g.plan = k.f32.plan(g.M, g.B.N, g.B.K, 4, threads)
+	if g.plan.tasks() > 0 {
+		needTier(g.B.layout.isa, k.f32.isa)
+		j := g.job()
+		j.check()
+	}
 }
 
 // Tasks is the number of independent parts after Init.
-func (g *GemmF32) Tasks() int { return g.tasks }
+func (g *GemmF32) Tasks() int { return g.plan.tasks() }
 
 // Do computes the parts lo <= i < hi.
 func (g *GemmF32) Do(lo, hi int) {
-	for m := lo; m < hi; m++ {
-		for n := range g.B.N {
-			var acc float32
-			for i := range g.B.K {
-				acc = fma32(g.A[m*g.LDA+i], g.B.data[i*g.B.N+n], acc)
-			}
-			if g.Alpha != 0 && g.Alpha != 1 {
-				acc *= g.Alpha
-			}
-			g.C[m*g.LDC+n] = g.Epi.apply(acc, m, n)
-		}
+	j := g.job()
+	for i := lo; i < hi; i++ {
+		j.task(i, g.B, nil)
 	}
+}
+
+func (g *GemmF32) job() floatJob {
+	return floatJob{k: g.k, l: &g.k.f32, plan: &g.plan, a: g.A, lda: g.LDA, c: g.C, ldc: g.LDC, alpha: g.Alpha, epi: &g.Epi}
+}
+
+// floatJob is a product of float32 by float32 or float16.
+type floatJob struct {
+	k        *Kernels
+	l        *layout
+	plan     *plan
+	a, c     []float32
+	lda, ldc int
+	alpha    float32
+	epi      *Epilogue
+}
+
+func (j *floatJob) check() {
+	m, n, k := j.plan.m, j.plan.n, j.plan.k
+	need(j.lda >= k && len(j.a) >= extent(m, k, j.lda), "A", len(j.a), extent(m, k, j.lda))
+	need(j.ldc >= n && len(j.c) >= extent(m, n, j.ldc), "result", len(j.c), extent(m, n, j.ldc))
+	j.epi.check(m, n)
+}
+
+// task computes a block of rows by a group of panels of b, or of half when b is nil.
+//
+//go:noinline
+func (j *floatJob) task(i int, b *PackedF32, half *PackedF16) {
+	l, p := j.l, j.plan
+	row0, row1 := p.rows(i/p.groups, l.mr)
+	p0, p1 := p.group(i % p.groups)
+	first, last := 0, 0
+	for at := p0; at < p1; at++ {
+		col, nv := l.panel(at, p.n)
+		cols := min(nv*l.vec, p.n-col)
+		if at == p0 {
+			first = col
+		}
+		last = col + cols
+		l.sweep(row0, row1, nv, p.k, func(row int, tile uint8, tiles int) {
+			args := asm.ArgsGemm{
+				A: unsafe.Add(pointer(j.a), 4*row*j.lda), LDA: int64(4 * j.lda), K: int64(p.k),
+				C: unsafe.Pointer(&j.c[row*j.ldc+col]), LDC: int64(4 * j.ldc),
+				Tiles: int64(tiles), Cols: int64(cols), Alpha: j.alpha,
+			}
+			if j.alpha != 0 && j.alpha != 1 {
+				args.Flags = asm.GemmAlpha
+			}
+			j.epi.set(&args, row, col)
+			if b != nil {
+				b.panel(&args, col, nv)
+				asm.GemmF32(tile).Call(&args)
+			} else {
+				half.panel(&args, col, nv)
+				asm.GemmF16(tile).Call(&args)
+			}
+		})
+	}
+	j.epi.finish(j.k, j.c, j.ldc, row0, row1, first, last)
 }

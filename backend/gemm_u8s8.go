@@ -1,59 +1,10 @@
 package backend
 
-// PackedI8 is an int8 matrix B[K,N] in the panel layout of one tier's kernel, with its column sums.
-type PackedI8 struct {
-	K, N  int
-	Scale []float32 // N, or nil when only integer results are asked for
-	Zero  []int32   // N zero points of B, nil when all are 0
-	sums  []int32   // per column: the sum of its elements minus K times its zero point
-	data  []int8
-}
+import (
+	"unsafe"
 
-// MaxDepthI8 is the largest K for which the int32 sum of u8 x s8 products cannot overflow.
-const MaxDepthI8 = (1<<31 - 1) / (255 * 128)
-
-// PackI8 packs B, given as b[i*ldb+j] (row-major [K,N]) or, with trans, as b[j*ldb+i]. scale and zero may be nil, of
-// length 1 or of length N. A uint8 matrix is packed as int8 by the caller's x^0x80 with zero points less 128.
-func (k *Kernels) PackI8(b []int8, K, N, ldb int, trans bool, scale []float32, zero []int32) *PackedI8 {
-	p := &PackedI8{K: K, N: N, data: make([]int8, K*N), sums: make([]int32, N)}
-	if scale != nil {
-		p.Scale = make([]float32, N)
-		for j := range N {
-			p.Scale[j] = scale[min(j, len(scale)-1)]
-		}
-	}
-	for j := range zero {
-		if zero[j] != 0 {
-			p.Zero = make([]int32, N)
-			for n := range N {
-				p.Zero[n] = zero[min(n, len(zero)-1)]
-			}
-			break
-		}
-	}
-	for j := range N {
-		for i := range K {
-			v := b[i*ldb*b2i(!trans)+j*b2i(!trans)+j*ldb*b2i(trans)+i*b2i(trans)]
-			p.data[i*N+j] = v
-			p.sums[j] += int32(v)
-		}
-		if p.Zero != nil {
-			p.sums[j] -= int32(K) * p.Zero[j]
-		}
-	}
-	return p
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// StrideU8 is the distance between rows of a quantized A[M,K]: K rounded up for the kernels, which read whole groups.
-// The bytes from K to the stride must be zero.
-func (k *Kernels) StrideU8(K int) int { return (K + 63) &^ 63 }
+	"github.com/qrun-onnx/qrun/backend/asm"
+)
 
 // GemmU8S8 is the job of an exact integer product of quantized A (uint8) and packed B (int8):
 //
@@ -65,7 +16,7 @@ type GemmU8S8 struct {
 	M       int
 	A       []uint8
 	LDA     int       // StrideU8(K), or another multiple of 64
-	ZeroA   []int32   // one, or one per row
+	ZeroA   []int32   // one, or one per row, each 0 to 255
 	ScaleA  []float32 // one, or one per row
 	RowSumA []int32   // sum over k of A[m,k]; needed only when B.Zero is not nil
 	B       *PackedI8
@@ -74,34 +25,121 @@ type GemmU8S8 struct {
 	Epi     Epilogue
 	CI      []int32 // result in place of C
 
-	k     *Kernels
-	tasks int
+	k    *Kernels
+	plan plan
 }
 
+// StrideU8 is the distance between rows of a quantized A[M,K]: K rounded up for the kernels, which read whole groups.
+// The bytes from K to the stride must be zero.
+func (k *Kernels) StrideU8(K int) int { return (K + 63) &^ 63 }
+
 // Init checks the sizes (a violation panics: it is the caller's bug) and plans the tasks for about that many threads.
-func (g *GemmU8S8) Init(k *Kernels, threads int) { g.k, g.tasks = k, g.M }
+// It does not read A, whose values may still be computed until Do.
+func (g *GemmU8S8) Init(k *Kernels, threads int) {
+	g.k = k
+	b, out := g.B, len(g.C)
+	g.plan = k.u8s8.plan(g.M, b.N, b.K, 1, threads)
+	if g.plan.tasks() == 0 {
+		return
+	}
+	if g.CI != nil {
+		out = len(g.CI)
+	} else {
+		need(len(b.Scale) >= b.N, "scale of B", len(b.Scale), b.N)
+		need(len(g.ScaleA) == 1 || len(g.ScaleA) >= g.M, "scale of A", len(g.ScaleA), g.M)
+		g.Epi.check(g.M, b.N)
+	}
+	stride := k.StrideU8(b.K)
+	need(g.LDA >= stride && len(g.A) >= extent(g.M, stride, g.LDA), "A", len(g.A), extent(g.M, stride, g.LDA))
+	need(g.LDC >= b.N && out >= extent(g.M, b.N, g.LDC), "result", out, extent(g.M, b.N, g.LDC))
+	need(len(g.ZeroA) == 1 || len(g.ZeroA) >= g.M, "zero point of A", len(g.ZeroA), g.M)
+	need(b.Zero == nil || len(g.RowSumA) >= g.M, "row sums of A", len(g.RowSumA), g.M)
+	needTier(b.layout.isa, k.u8s8.isa)
+}
 
 // Tasks is the number of independent parts after Init.
-func (g *GemmU8S8) Tasks() int { return g.tasks }
+func (g *GemmU8S8) Tasks() int { return g.plan.tasks() }
 
 // Do computes the parts lo <= i < hi.
 func (g *GemmU8S8) Do(lo, hi int) {
-	for m := lo; m < hi; m++ {
-		za := g.ZeroA[min(m, len(g.ZeroA)-1)]
-		for n := range g.B.N {
-			acc := -za * g.B.sums[n]
-			for i := range g.B.K {
-				acc += int32(g.A[m*g.LDA+i]) * int32(g.B.data[i*g.B.N+n])
+	if g.B.big {
+		g.doBig(lo, hi)
+		return
+	}
+	if !g.k.wideA {
+		for i := lo; i < hi; i++ {
+			row0, row1 := g.plan.rows(i/g.plan.groups, g.k.u8s8.mr)
+			g.task(i, row0, row1, unsafe.Add(pointer(g.A), row0*g.LDA), g.LDA)
+		}
+		return
+	}
+	wide := g.k.scratch.Get().(*[]int16)
+	stride, block := g.k.StrideU8(g.B.K), -1
+	for i := lo; i < hi; i++ {
+		row0, row1 := g.plan.rows(i/g.plan.groups, g.k.u8s8.mr)
+		if b := i / g.plan.groups; b != block {
+			block = b
+			if n := (row1 - row0) * stride; cap(*wide) < n {
+				*wide = aligned[int16](n)
 			}
-			if g.B.Zero != nil {
-				acc -= g.B.Zero[n] * g.RowSumA[m]
+			g.widen((*wide)[:(row1-row0)*stride], row0, row1, stride)
+		}
+		g.task(i, row0, row1, pointer(*wide), 2*stride)
+	}
+	g.k.scratch.Put(wide)
+}
+
+// widen converts rows of A to 16 bits for kernels that multiply these.
+func (g *GemmU8S8) widen(dst []int16, row0, row1, stride int) {
+	for r := row0; r < row1 && stride > 0; r++ {
+		src := g.A[r*g.LDA : r*g.LDA+stride]
+		g.k.widen.Call(&asm.ArgsWiden{Dst: &dst[(r-row0)*stride], Src: &src[0], N: int64(stride)})
+	}
+}
+
+// task computes a block of rows, which lie at a, by a group of panels.
+//
+//go:noinline
+func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int) {
+	l, b := &g.k.u8s8, g.B
+	var zero [maxRows]int32
+	var scale [maxRows]float32
+	for r := row0; r < row1; r++ {
+		zero[r-row0] = g.ZeroA[min(r, len(g.ZeroA)-1)] * (1 + 128<<16)
+	}
+	if g.CI == nil {
+		for r := row0; r < row1; r++ {
+			scale[r-row0] = g.ScaleA[min(r, len(g.ScaleA)-1)]
+		}
+	}
+	p0, p1 := g.plan.group(i % g.plan.groups)
+	first, last := 0, 0
+	for p := p0; p < p1; p++ {
+		col, nv := l.panel(p, b.N)
+		cols := min(nv*l.vec, b.N-col)
+		if p == p0 {
+			first = col
+		}
+		last = col + cols
+		l.sweep(row0, row1, nv, b.K, func(row int, tile uint8, tiles int) {
+			args := asm.ArgsGemm{
+				A: unsafe.Add(a, (row-row0)*lda), LDA: int64(lda), B: b.at(col), K: int64(l.steps(b.K)),
+				LDC: int64(4 * g.LDC), Tiles: int64(tiles), Cols: int64(cols),
+				Comp: &b.comp[col], ZeroA: &zero[row-row0],
+			}
+			if b.Zero != nil {
+				args.ZeroB, args.RowSum = &b.zero[col], &g.RowSumA[row]
 			}
 			if g.CI != nil {
-				g.CI[m*g.LDC+n] = acc
-				continue
+				args.C, args.Flags = unsafe.Pointer(&g.CI[row*g.LDC+col]), asm.GemmInt
+			} else {
+				args.C, args.ScaleA, args.ScaleB = unsafe.Pointer(&g.C[row*g.LDC+col]), &scale[row-row0], &b.scale[col]
+				g.Epi.set(&args, row, col)
 			}
-			s := g.ScaleA[min(m, len(g.ScaleA)-1)] * g.B.Scale[n]
-			g.C[m*g.LDC+n] = g.Epi.apply(float32(float32(acc)*s), m, n)
-		}
+			asm.GemmU8S8(tile).Call(&args)
+		})
+	}
+	if g.CI == nil {
+		g.Epi.finish(g.k, g.C, g.LDC, row0, row1, first, last)
 	}
 }

@@ -3,12 +3,22 @@
 // spreads over goroutines as it likes, with the same bits however it is cut.
 package backend
 
-import "github.com/qrun-onnx/qrun/backend/asm"
+import (
+	"sync"
+
+	"github.com/qrun-onnx/qrun/backend/asm"
+)
 
 // Kernels are the kernels of one CPU tier with its gaps filled from lower tiers. It is immutable.
 type Kernels struct {
 	name string
 	vec  *asm.Vector
+
+	u8s8, f32, f16 layout
+	wideA          bool      // integer kernels read A as 16-bit integers, which widen makes
+	widen          asm.Widen // of Do's scratch
+	scratch        *sync.Pool
+	bindRows       int // rows up to which a product reads a float32 B in place
 }
 
 // Name is the tier: scalar, avx2, avxvnni, avx512vnni, neon, neondot, neoni8mm.

@@ -3,9 +3,22 @@ package backend
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/qrun-onnx/qrun/backend/asm"
 )
+
+// tiers are what All can return, best first: the instruction sets of integer and of float products. A CPU with
+// AVX-512 but not its VNNI uses avx2: sums of bytes by VPMADDWD gain little from it.
+var tiers = [...]struct {
+	name         string
+	ints, floats asm.ISA
+}{
+	{"avx512vnni", asm.AVX512VNNI, asm.AVX512},
+	{"avxvnni", asm.AVXVNNI, asm.AVX2},
+	{"avx2", asm.AVX2, asm.AVX2},
+	{"scalar", asm.Scalar, asm.Scalar},
+}
 
 // New returns the kernels of the tier with that name, "" for the best one this CPU can run. The error of a tier that
 // cannot run here lists those that can.
@@ -27,13 +40,42 @@ func New(name string) (*Kernels, error) {
 // All returns the tiers that this CPU can run, best first, scalar last.
 func All() []*Kernels {
 	var all []*Kernels
-	for _, t := range []struct {
-		name string
-		isa  asm.ISA
-	}{{"avx512vnni", asm.AVX512VNNI}, {"avxvnni", asm.AVXVNNI}, {"avx2", asm.AVX2}, {"scalar", asm.Scalar}} {
-		if asm.Has(t.isa) {
-			all = append(all, &Kernels{name: t.name, vec: asm.NewVector(t.isa)})
+	for _, t := range tiers {
+		if !asm.Has(t.ints) || !asm.Has(t.floats) {
+			continue
 		}
+		k := &Kernels{name: t.name, vec: asm.NewVector(t.ints)}
+		k.u8s8 = intLayout(t.ints)
+		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats)
+		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats)
+		if t.ints == asm.AVX2 {
+			k.wideA, k.widen = true, asm.WidenAVX2
+		}
+		k.scratch = &sync.Pool{New: func() any { return new([]int16) }}
+		all = append(all, k)
 	}
 	return all
+}
+
+func intLayout(isa asm.ISA) layout {
+	kernels := asm.GemmU8S8Kernels[:]
+	switch isa {
+	case asm.AVX512VNNI:
+		return newLayout(kernels, isa, 16, 4, 128)
+	case asm.AVXVNNI:
+		return newLayout(kernels, isa, 8, 4, 64)
+	case asm.AVX2:
+		return newLayout(kernels, isa, 8, 2, 24)
+	}
+	return newLayout(kernels, isa, asm.ScalarCols, 1, 1)
+}
+
+func floatLayout(kernels []asm.Kernel, isa asm.ISA) layout {
+	switch isa {
+	case asm.AVX512:
+		return newLayout(kernels, isa, 16, 1, 32)
+	case asm.AVX2:
+		return newLayout(kernels, isa, 8, 1, 16)
+	}
+	return newLayout(kernels, isa, asm.ScalarCols, 1, 1)
 }

@@ -52,3 +52,10 @@ func referenceInt[T uint8 | int16](a *ArgsGemm, d Kernel, depth int) {
 		}
 	}
 }
+
+func widenScalar(a *ArgsWiden) {
+	dst := unsafe.Slice(a.Dst, a.N)
+	for i, v := range unsafe.Slice(a.Src, a.N) {
+		dst[i] = int16(v)
+	}
+}

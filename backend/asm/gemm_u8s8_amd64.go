@@ -4,7 +4,9 @@
 
 package asm
 
-// Call runs the kernel.
+// Call runs the kernel. It is not inlined, so that a loop of calls can be preempted.
+//
+//go:noinline
 func (k GemmU8S8) Call(a *ArgsGemm) {
 	switch k {
 	case GemmU8S8Tile1x16AVX512VNNI:

@@ -4,7 +4,9 @@
 
 package asm
 
-// Call runs the kernel.
+// Call runs the kernel. It is not inlined, so that a loop of calls can be preempted.
+//
+//go:noinline
 func (k Peak) Call(a *ArgsPeak) {
 	switch k {
 	case PeakFMAAVX2:

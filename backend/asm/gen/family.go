@@ -84,7 +84,7 @@ func (f *Family) table() string {
 func (f *Family) stubs() string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s//go:build !purego\n\npackage asm\n\n", header)
-	fmt.Fprintf(&b, "// Call runs the kernel.\nfunc (k %s) Call(a *Args%s) {\nswitch k {\n", f.Type, f.Args.Name)
+	fmt.Fprintf(&b, "// Call runs the kernel. It is not inlined, so that a loop of calls can be preempted.\n//\n//go:noinline\nfunc (k %s) Call(a *Args%s) {\nswitch k {\n", f.Type, f.Args.Name)
 	for _, k := range f.Kernels {
 		fmt.Fprintf(&b, "case %s:\n%s(a)\n", exported(k.Name), k.Name)
 	}

@@ -1,0 +1,81 @@
+package backend
+
+import (
+	"unsafe"
+
+	"github.com/qrun-onnx/qrun/backend/asm"
+)
+
+// layout is how one tier cuts matrices for a kind of product. B lies in panels of up to nv vectors of vec columns,
+// one after the other, each depth elements of K by column by step.
+type layout struct {
+	isa     asm.ISA
+	vec, nv int // columns of a vector, vectors of the widest panel
+	mr      int // rows of the tallest tile
+	narrow  bool
+	depth   int // elements of K per step
+	rate    int // products per cycle, to know how long a call takes
+	tiles   [9][4]uint8
+}
+
+// newLayout collects the tiles of an instruction set from a family's kernels.
+func newLayout(kernels []asm.Kernel, isa asm.ISA, vec, depth, rate int) layout {
+	l := layout{isa: isa, vec: vec, depth: depth, rate: rate}
+	if isa == asm.Scalar {
+		l.vec, l.nv, l.mr = asm.ScalarCols, 1, 1
+		return l
+	}
+	for i, k := range kernels {
+		if k.ISA == isa {
+			nv := k.N / vec
+			l.tiles[k.M][nv] = uint8(i)
+			l.mr, l.nv = max(l.mr, k.M), max(l.nv, nv)
+		}
+	}
+	l.narrow = l.tiles[1][1] != 0
+	return l
+}
+
+// panels is the number of panels of n columns.
+func (l *layout) panels(n int) int { return ceil(n, l.vec*l.nv) }
+
+// panel is the first column of panel i of n columns, and its width in vectors. Where narrow panels exist no panel is
+// much narrower than the others, as that would starve the tile of work per load.
+func (l *layout) panel(i, n int) (col, nv int) {
+	vecs, count := ceil(n, l.vec), l.panels(n)
+	if !l.narrow {
+		return i * l.nv * l.vec, l.nv
+	}
+	wide := vecs - count*(l.nv-1) // panels of nv vectors, before those of one less
+	if count == 1 {
+		return 0, vecs
+	}
+	wide = max(wide, 0)
+	if i < wide {
+		return i * l.nv * l.vec, l.nv
+	}
+	return (wide*l.nv + (i-wide)*(l.nv-1)) * l.vec, l.nv - 1
+}
+
+// width is the number of columns with padding.
+func (l *layout) width(n int) int {
+	if n == 0 {
+		return 0
+	}
+	col, nv := l.panel(l.panels(n)-1, n)
+	return col + nv*l.vec
+}
+
+// steps is the number of steps that k elements take.
+func (l *layout) steps(k int) int { return ceil(k, l.depth) }
+
+func ceil(a, b int) int { return (a + b - 1) / b }
+
+// aligned makes n elements on a 64-byte boundary.
+func aligned[T any](n int) []T {
+	var t T
+	size := int(unsafe.Sizeof(t))
+	s := make([]T, n+64/size)
+	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(s)))&63) / size
+	return s[off : off+n : off+n]
+}

@@ -1,0 +1,63 @@
+package backend
+
+import (
+	"unsafe"
+
+	"github.com/qrun-onnx/qrun/backend/asm"
+)
+
+// PackedF16 is a float16 matrix B[K,N] in the panel layout of one tier's kernel.
+type PackedF16 struct {
+	K, N   int
+	layout *layout
+	data   []uint16
+}
+
+// maxF16 is the largest finite float16.
+const maxF16 = 65504
+
+// PackF16 rounds B to float16, to nearest even and clamped to the largest finite values (NaN stays), and packs it as
+// PackF32 does.
+func (k *Kernels) PackF16(b []float32, K, N, ldb int, trans bool) *PackedF16 {
+	rows, n := K, N
+	if trans {
+		rows, n = N, K
+	}
+	half, row := make([]uint16, rows*n), make([]float32, n)
+	for r := range rows {
+		k.Unary(Clip, row, b[r*ldb:][:n], -maxF16, maxF16)
+		k.FloatToHalf(half[r*n:(r+1)*n], row)
+	}
+	return k.PackF16Bits(half, K, N, n, trans)
+}
+
+// PackF16Bits packs a matrix of float16 bits as PackF32 does.
+func (k *Kernels) PackF16Bits(b []uint16, K, N, ldb int, trans bool) *PackedF16 {
+	l := &k.f16
+	p := &PackedF16{K: K, N: N, layout: l, data: aligned[uint16](K * l.width(N))}
+	if K == 0 {
+		return p
+	}
+	for i := range l.panels(N) {
+		col, nv := l.panel(i, N)
+		w := nv * l.vec
+		panel, cols := p.data[col*K:][:w*K], min(w, N-col)
+		if !trans {
+			for r := range K {
+				copy(panel[r*w:(r+1)*w], b[r*ldb+col:][:cols])
+			}
+			continue
+		}
+		for c := range cols {
+			for r, v := range b[(col+c)*ldb:][:K] {
+				panel[r*w+c] = v
+			}
+		}
+	}
+	return p
+}
+
+// panel sets B of a kernel's arguments to the panel that starts at col and has nv vectors.
+func (p *PackedF16) panel(a *asm.ArgsGemm, col, nv int) {
+	a.B, a.LDB = unsafe.Add(pointer(p.data), 2*col*p.K), int64(2*nv*p.layout.vec)
+}

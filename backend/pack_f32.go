@@ -1,0 +1,87 @@
+package backend
+
+import (
+	"unsafe"
+
+	"github.com/qrun-onnx/qrun/backend/asm"
+)
+
+// PackedF32 is a float32 matrix B[K,N] in the panel layout of one tier's kernel.
+type PackedF32 struct {
+	K, N   int
+	layout *layout
+	data   []float32
+	ld     int // in place: elements between rows; 0 when packed
+}
+
+// PackedF32Len is the number of float32 that PackF32Into needs for a [K,N] matrix.
+func (k *Kernels) PackedF32Len(K, N int) int { return K * k.f32.width(N) }
+
+// PackF32 packs B, given as b[i*ldb+j] (row-major [K,N]) or, with trans, as b[j*ldb+i] (row-major [N,K]).
+func (k *Kernels) PackF32(b []float32, K, N, ldb int, trans bool) *PackedF32 {
+	p := new(PackedF32)
+	k.PackF32Into(p, aligned[float32](k.PackedF32Len(K, N)), b, K, N, ldb, trans)
+	return p
+}
+
+// PackF32Into is PackF32 into caller's memory, for matrices that are computed during the run.
+func (k *Kernels) PackF32Into(p *PackedF32, dst []float32, b []float32, K, N, ldb int, trans bool) {
+	l := &k.f32
+	*p = PackedF32{K: K, N: N, layout: l, data: dst[:K*l.width(N)]}
+	if K == 0 || N == 0 {
+		return
+	}
+	for i := range l.panels(N) {
+		col, nv := l.panel(i, N)
+		w := nv * l.vec
+		panel, cols := p.data[col*K:][:w*K], min(w, N-col)
+		if trans {
+			transposePanel(panel, b[col*ldb:], K, cols, w, ldb)
+			continue
+		}
+		for r := range K {
+			to := panel[r*w : (r+1)*w]
+			copy(to, b[r*ldb+col:][:cols])
+			clear(to[cols:])
+		}
+	}
+}
+
+// BindF32Into is PackF32Into for a product of about M rows: where packing would cost more than it saves, as for few
+// rows, the product reads b in place. b must then stay as it is until the product is done.
+func (k *Kernels) BindF32Into(p *PackedF32, dst []float32, b []float32, K, N, ldb int, trans bool, M int) {
+	if trans || M > k.bindRows {
+		k.PackF32Into(p, dst, b, K, N, ldb, trans)
+		return
+	}
+	need(len(b) >= extent(K, N, ldb), "B", len(b), extent(K, N, ldb))
+	*p = PackedF32{K: K, N: N, layout: &k.f32, data: b, ld: ldb}
+}
+
+// transposePanel writes columns that lie contiguously, ldb apart, to a panel of w columns.
+func transposePanel(panel, b []float32, K, cols, w, ldb int) {
+	for c := range cols {
+		src := b[c*ldb:][:K]
+		for i, at := 0, c; i < len(src); i, at = i+1, at+w {
+			panel[at] = src[i]
+		}
+	}
+	for c := cols; c < w; c++ {
+		for at := c; at < len(panel); at += w {
+			panel[at] = 0
+		}
+	}
+}
+
+// panel sets B of a kernel's arguments to the panel that starts at col and has nv vectors.
+func (p *PackedF32) panel(a *asm.ArgsGemm, col, nv int) {
+	w := nv * p.layout.vec
+	if p.ld == 0 {
+		a.B, a.LDB = unsafe.Add(pointer(p.data), 4*col*p.K), int64(4*w)
+		return
+	}
+	a.B, a.LDB = unsafe.Add(pointer(p.data), 4*col), int64(4*p.ld)
+	if p.N-col < w {
+		a.Flags |= asm.GemmTail
+	}
+}
