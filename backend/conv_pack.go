@@ -19,11 +19,12 @@ type convRun struct{ dst, src, n int }
 
 // PackConvInto packs columns col to col+n of the patches, as PackF32Into does for a stored matrix.
 func (k *Kernels) PackConvInto(p *PackedF32, dst []float32, c *ConvPatches, col, n int) {
-	K := len(c.Offset)
-	*p = PackedF32{K: K, N: n, data: dst[:k.PackedF32Len(K, n)]}
-	width := k.panelF32(n)
-	for first := 0; first < n; first += width {
-		panel := p.data[first*K : first*K+width*K]
+	K, l := len(c.Offset), &k.f32
+	*p = PackedF32{K: K, N: n, layout: l, data: dst[:K*l.width(n)]}
+	for i := range l.panels(n) {
+		first, nv := l.panel(i, n)
+		width := nv * l.vec
+		panel := p.data[first*K:][:width*K]
 		for at := 0; at < width; at += packChunk {
 			chunk := min(packChunk, width-at)
 			c.packChunk(panel[at:], width, chunk, col+first+at, min(chunk, n-first-at))
@@ -60,9 +61,6 @@ func (c *ConvPatches) packChunk(panel []float32, width, chunk, col, n int) {
 		}
 	}
 }
-
-// panelF32 is the number of columns of a panel of a packed matrix of n columns.
-func (k *Kernels) panelF32(n int) int { return n }
 
 // gather reads every step-th element of src.
 func gather(dst, src []float32, step int) {

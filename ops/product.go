@@ -107,7 +107,7 @@ func (j *product) block(s *productSlot, dst []float32, batch, col int) {
 	case j.transB:
 		j.k.PackF32Into(&s.packed, dst, j.b[j.offB[batch]+col*j.ldb:], j.kk, n, j.ldb, true)
 	default:
-		j.k.PackF32Into(&s.packed, dst, j.b[j.offB[batch]+col:], j.kk, n, j.ldb, false)
+		j.k.BindF32Into(&s.packed, dst, j.b[j.offB[batch]+col:], j.kk, n, j.ldb, false, j.m)
 	}
 	at := batch*j.sizeC + col
 	s.gemm = backend.GemmF32{M: j.m, A: j.a[j.offA[batch]:], LDA: j.lda, B: &s.packed, C: j.c[at:], LDC: j.ldc, Alpha: j.alpha, Epi: j.epi}
