@@ -37,6 +37,21 @@ func Passes() []Pass {
 		{"const-if", "put the branch of an If with a known condition in its place", Clean, inlineIf},
 		{"identity", "remove nodes that return their input", Clean, removeIdentity},
 		{"common", "compute equal nodes with equal inputs once", Clean, shareCommon},
+		{"transposes", "one Transpose, or none, for two in a row", Fuse, fuseTransposes},
+		{"reshapes", "let a Reshape of a reshaped value read the value before", Fuse, fuseReshapes},
+		{"layer-norm", "LayerNormalization and RMSNormalization from their primitives", Fuse, fuseLayerNorm},
+		{"gelu", "Gelu from its erf and tanh forms", Fuse, fuseGelu},
+		{"silu", "x*sigmoid(x) and x*sigmoid(alpha*x) as one operator", Fuse, fuseSilu},
+		{"hard-swish", "HardSigmoid and HardSwish from Clip, Add and products", Fuse, fuseHard},
+		{"conv-pad", "zero padding into the convolution that follows", Fuse, foldPad},
+		{"conv-affine", "BatchNormalization and constant scales and shifts into the weights of a convolution", Fuse, foldAffine},
+		{"products", "MatMul and Gemm to a product with an epilogue", Epilogue, fuseProducts},
+		{"product-transpose", "a transposed operand of a product read in place", Epilogue, fuseOperandTranspose},
+		{"product-scale", "a constant factor into the product", Epilogue, fuseScale},
+		{"product-bias", "a bias per column into the product", Epilogue, fuseBias},
+		{"convs", "Conv to a convolution with an epilogue", Epilogue, fuseConvs},
+		{"activation", "an activation into the product or convolution", Epilogue, fuseActivation},
+		{"residual", "the sum with a tensor of the same shape into the product or convolution", Epilogue, fuseResidual},
 	}
 }
 

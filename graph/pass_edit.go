@@ -24,6 +24,7 @@ type PassCtx struct {
 	before  map[*Node][]*Node // to be put in front of a node, also when that is gone
 	names   map[string]bool
 	known   *inference
+	exact   *inference      // with a symbol of its own for each open dimension of the inputs
 	spliced map[*Graph]bool // graphs whose node list lacks nodes that a pass moved there
 }
 
