@@ -6,14 +6,18 @@ import (
 )
 
 // GridU8 returns scale and zero point of the asymmetric uint8 grid over [mn, mx], 0 included:
-// scale = (mx-mn)/255 in float32, 1 when that is 0, and zero = rne(clip(0-mn/scale, 0, 255)).
+// scale = (mx-mn)/255 in float32, 1 when that is 0, and zero = rne(clip(0-mn/scale, 0, 255)), where NaN is clipped to 255.
 func GridU8(mn, mx float32) (scale float32, zero uint8) {
 	mn, mx = min(mn, 0), max(mx, 0)
 	scale = (mx - mn) / 255
 	if scale == 0 {
 		scale = 1
 	}
-	return scale, uint8(math.RoundToEven(float64(min(max(0-mn/scale, 0), 255))))
+	z := 0 - mn/scale
+	if !(z < 255) { // -Inf/Inf too, whose conversion to an integer would depend on the CPU
+		z = 255
+	}
+	return scale, uint8(math.RoundToEven(float64(max(z, 0))))
 }
 
 // quantizeU8 clamps before it rounds, which is the same since the bounds are integers. NaN becomes 0.

@@ -50,7 +50,7 @@ var Arrows = []Rule{
 }
 
 // TestOnly are the imports that test files may have anywhere, besides those of their folder.
-var TestOnly = []string{"internal/hammer", "internal/onnxtest", "internal/accuracy", "github.com/google/go-cmp/...",
+var TestOnly = []string{"onnx", "internal/hammer", "internal/onnxtest", "internal/accuracy", "github.com/google/go-cmp/...",
 	"pgregory.net/rapid", "github.com/rogpeppe/go-internal/...", "github.com/ulikunitz/xz"}
 
 // Check reads the Go files under root and returns one line for each import that the rules do not allow.

@@ -31,6 +31,7 @@ func Defs(k *backend.Kernels) []graph.Def {
 	for _, family := range []func() []graph.Def{
 		l.quantizeRows,
 		l.linears,
+		l.quantizeLinears, l.dequantizeLinears, l.dynamicQuantizes,
 	} {
 		defs = append(defs, family()...)
 	}

@@ -91,8 +91,17 @@ func (o *quantizeRows) Run(c *graph.RunCtx) error {
 	return o.wholeTensor(c, j, grain)
 }
 
-// wholeTensor takes the range of all elements first, in parts whose extrema are combined in order.
+// wholeTensor quantizes all rows on the grid of the tensor.
 func (o *quantizeRows) wholeTensor(c *graph.RunCtx, j *rowsJob, grain int) error {
+	if err := j.measure(c); err != nil {
+		return err
+	}
+	j.scale[0], j.zero[0] = j.wholeScale, int32(j.wholeZero)
+	return c.For(len(j.sum), grain, j)
+}
+
+// measure sets the grid of DynamicQuantizeLinear for all elements, whose range it takes in parts.
+func (j *rowsJob) measure(c *graph.RunCtx) error {
 	n := (len(j.x) + rangePart - 1) / rangePart
 	if cap(j.parts) < n {
 		j.parts = make([]extrema, n)
@@ -105,10 +114,9 @@ func (o *quantizeRows) wholeTensor(c *graph.RunCtx, j *rowsJob, grain int) error
 	for _, p := range j.parts {
 		mn, mx = min(mn, p.mn), max(mx, p.mx)
 	}
-	s, z := backend.QuantizationU8(mn, mx)
-	j.whole, j.wholeScale, j.wholeZero = true, s, z
-	j.scale[0], j.zero[0] = s, int32(z)
-	return c.For(len(j.sum), grain, j)
+	j.whole = true
+	j.wholeScale, j.wholeZero = backend.QuantizationU8(mn, mx)
+	return nil
 }
 
 const rangePart = 1 << 14 // elements whose extrema one call finds
