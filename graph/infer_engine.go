@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -33,6 +34,9 @@ type inference struct {
 	outer  Known // for values of the graphs around, nil: those of the model's graph are in specs
 	// load: dimensions may be symbolic, what a Value already carries is a hint, and bodies share this inference.
 	load bool
+	// distinct: every open dimension of an output gets a symbol of its own, unless it is known to be another one.
+	distinct bool
+	symbols  int
 }
 
 func newInference(load bool, outer Known) *inference {
@@ -136,6 +140,9 @@ func (e *inference) keep(v *Value, s tensor.Spec, t *tensor.Tensor, ints []tenso
 	if e.load {
 		s = orHint(s, v.Spec)
 	}
+	if e.distinct {
+		s = e.named(s)
+	}
 	e.specs[v] = s
 	if t == nil && ints != nil {
 		t = intsTensor(s, ints)
@@ -147,6 +154,22 @@ func (e *inference) keep(v *Value, s tensor.Spec, t *tensor.Tensor, ints []tenso
 	case ints != nil:
 		e.ints[v] = ints
 	}
+}
+
+// named gives open dimensions without a symbol one that nothing else has.
+func (e *inference) named(s tensor.Spec) tensor.Spec {
+	cloned := false
+	for i, d := range s.Dims {
+		if d.Size >= 0 || d.Name != "" {
+			continue
+		}
+		if !cloned {
+			s.Dims, cloned = slices.Clone(s.Dims), true
+		}
+		e.symbols++
+		s.Dims[i].Name = "#" + strconv.Itoa(e.symbols)
+	}
+	return s
 }
 
 // compute runs a node of which every input is known, when it is as small as shape arithmetic is. An operator that fails

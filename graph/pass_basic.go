@@ -20,7 +20,11 @@ func removeDead(g *Graph, pc *PassCtx) (changed int, err error) {
 // removeIdentity removes nodes whose output is their input, exactly.
 func removeIdentity(g *Graph, pc *PassCtx) (changed int, err error) {
 	for n := range pc.Nodes(g) {
-		if x := pc.passesOn(n); x != nil && pc.Bypass(n, x) {
+		x, err := pc.passesOn(n)
+		if err != nil {
+			return changed, err
+		}
+		if x != nil && pc.Bypass(n, x) {
 			changed++
 		}
 	}
@@ -28,46 +32,46 @@ func removeIdentity(g *Graph, pc *PassCtx) (changed int, err error) {
 }
 
 // passesOn is the input that the only needed output of n equals, nil if there is none.
-func (pc *PassCtx) passesOn(n *Node) *Value {
+func (pc *PassCtx) passesOn(n *Node) (*Value, error) {
 	if n.Domain != "" || len(n.In) == 0 || n.In[0] == nil || len(n.Out) == 0 || n.Out[0] == nil {
-		return nil
+		return nil, nil
 	}
 	for _, v := range n.Out[1:] {
 		if v != nil && pc.Needed(v) {
-			return nil
+			return nil, nil
 		}
 	}
 	x := n.In[0]
 	switch n.Type {
 	case "Identity":
-		return x
+		return x, nil
 	case "Dropout":
 		// Opset 12 on has an input for training; before, the attribute is_test of opset 1 to 6 says it.
 		if mode := n.Arg(2); mode == nil || isFalse(mode) {
 			if n.Since >= 7 || n.IntAttr("is_test", 0) == 1 {
-				return x
+				return x, nil
 			}
 		}
 	case "Cast":
 		if x.Spec.DType != tensor.Undefined && n.IntAttr("to", 0) == int64(x.Spec.DType) {
-			return x
+			return x, nil
 		}
 	case "Concat", "Sum", "Max", "Min", "Mean":
 		if len(n.In) == 1 {
-			return x
+			return x, nil
 		}
 	case "Transpose":
 		if perm := n.IntsAttr("perm"); isIdentityPerm(perm) || perm == nil && x.Spec.Ranked && len(x.Spec.Dims) <= 1 {
-			return x
+			return x, nil
 		}
 	case "Reshape", "Expand", "Squeeze", "Unsqueeze", "Flatten", "Tile":
-		if sameShape(x.Spec, n.Out[0].Spec) {
-			return x
+		if same, err := pc.sameExactShape(x, n.Out[0]); err != nil || same {
+			return x, err
 		}
 	case "Mul", "Div", "Sub":
-		return neutral(n)
+		return neutral(n), nil
 	}
-	return nil
+	return nil, nil
 }
 
 // neutral is the operand of x*1, 1*x, x/1 or x-0 when the constant does not broaden it. Adding zero is not among them: it
@@ -108,18 +112,4 @@ func isIdentityPerm(perm []int64) bool {
 		}
 	}
 	return perm != nil
-}
-
-// sameShape reports whether two specs are surely of the same shape. Symbols do not count: one name may stand for
-// different sizes.
-func sameShape(a, b tensor.Spec) bool {
-	if !a.Ranked || !b.Ranked || len(a.Dims) != len(b.Dims) {
-		return false
-	}
-	for i, d := range a.Dims {
-		if d.Size < 0 || d.Size != b.Dims[i].Size {
-			return false
-		}
-	}
-	return true
 }
