@@ -74,32 +74,24 @@ func (j *floatJob) task(i int, b *PackedF32, half *PackedF16) {
 	l, p := j.l, j.plan
 	row0, row1 := p.rows(i/p.groups, l.mr)
 	p0, p1 := p.group(i % p.groups)
-	first, last := 0, 0
-	for at := p0; at < p1; at++ {
-		col, nv := l.panel(at, p.n)
-		cols := min(nv*l.vec, p.n-col)
-		if at == p0 {
-			first = col
+	l.sweep(p, row0, row1, p0, p1, func(c part) {
+		args := asm.ArgsGemm{
+			A: unsafe.Add(pointer(j.a), 4*c.row*j.lda), LDA: int64(4 * j.lda), K: int64(p.k),
+			C: unsafe.Pointer(&j.c[c.row*j.ldc+c.col]), LDC: int64(4 * j.ldc),
+			Tiles: int64(c.tiles), Panels: int64(c.panels), Cols: int64(c.cols), Alpha: j.alpha,
 		}
-		last = col + cols
-		l.sweep(row0, row1, nv, p.k, func(row int, tile uint8, tiles int) {
-			args := asm.ArgsGemm{
-				A: unsafe.Add(pointer(j.a), 4*row*j.lda), LDA: int64(4 * j.lda), K: int64(p.k),
-				C: unsafe.Pointer(&j.c[row*j.ldc+col]), LDC: int64(4 * j.ldc),
-				Tiles: int64(tiles), Cols: int64(cols), Alpha: j.alpha,
-			}
-			if j.alpha != 0 && j.alpha != 1 {
-				args.Flags = asm.GemmAlpha
-			}
-			j.epi.set(&args, row, col)
-			if b != nil {
-				b.panel(&args, col, nv)
-				asm.GemmF32(tile).Call(&args)
-			} else {
-				half.panel(&args, col, nv)
-				asm.GemmF16(tile).Call(&args)
-			}
-		})
-	}
-	j.epi.finish(j.k, j.c, j.ldc, row0, row1, first, last)
+		if j.alpha != 0 && j.alpha != 1 {
+			args.Flags = asm.GemmAlpha
+		}
+		j.epi.set(&args, c.row, c.col)
+		if b != nil {
+			b.set(&args, c)
+			asm.GemmF32(c.tile).Call(&args)
+		} else {
+			half.set(&args, c)
+			asm.GemmF16(c.tile).Call(&args)
+		}
+	})
+	col0, col1 := l.span(p0, p1, p.n)
+	j.epi.finish(j.k, j.c, j.ldc, row0, row1, col0, col1)
 }

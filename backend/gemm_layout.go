@@ -39,22 +39,40 @@ func newLayout(kernels []asm.Kernel, isa asm.ISA, vec, depth, rate int) layout {
 // panels is the number of panels of n columns.
 func (l *layout) panels(n int) int { return ceil(n, l.vec*l.nv) }
 
-// panel is the first column of panel i of n columns, and its width in vectors. Where narrow panels exist no panel is
+// wide is the number of panels of nv vectors, which lie before those of one less. Where narrow panels exist none is
 // much narrower than the others, as that would starve the tile of work per load.
-func (l *layout) panel(i, n int) (col, nv int) {
-	vecs, count := ceil(n, l.vec), l.panels(n)
+func (l *layout) wide(n int) int {
+	count := l.panels(n)
 	if !l.narrow {
-		return i * l.nv * l.vec, l.nv
+		return count
 	}
-	wide := vecs - count*(l.nv-1) // panels of nv vectors, before those of one less
-	if count == 1 {
-		return 0, vecs
+	return max(0, ceil(n, l.vec)-count*(l.nv-1))
+}
+
+// panel is the first column of panel i of n columns, and its width in vectors.
+func (l *layout) panel(i, n int) (col, nv int) {
+	if l.narrow && n <= l.vec*l.nv {
+		return 0, ceil(n, l.vec)
 	}
-	wide = max(wide, 0)
-	if i < wide {
-		return i * l.nv * l.vec, l.nv
+	if wide := l.wide(n); i >= wide {
+		return (wide + i*(l.nv-1)) * l.vec, l.nv - 1
 	}
-	return (wide*l.nv + (i-wide)*(l.nv-1)) * l.vec, l.nv - 1
+	return i * l.nv * l.vec, l.nv
+}
+
+// sameWidth is the end of the run of equally wide panels that panel i is in.
+func (l *layout) sameWidth(i, n int) int {
+	if wide := l.wide(n); i < wide {
+		return wide
+	}
+	return l.panels(n)
+}
+
+// span are the columns of panels p0 to p1 of n columns.
+func (l *layout) span(p0, p1, n int) (col0, col1 int) {
+	col0, _ = l.panel(p0, n)
+	col1, nv := l.panel(p1-1, n)
+	return col0, min(n, col1+nv*l.vec)
 }
 
 // width is the number of columns with padding.

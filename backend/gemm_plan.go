@@ -50,24 +50,39 @@ func (p *plan) group(i int) (lo, hi int) {
 	return i * p.panels / p.groups, (i + 1) * p.panels / p.groups
 }
 
-// sweep calls run for tiles of rows lo to hi by a panel of nv vectors: equally tall tiles as far as possible, few
-// enough per call that it stays short. run gets the first row, the tile's kernel and the number of tiles.
-func (l *layout) sweep(lo, hi, nv, k int, run func(row int, tile uint8, tiles int)) {
-	n := ceil(hi-lo, l.mr)
-	if n == 0 {
-		return
-	}
-	short := (hi - lo) / n
-	tall := (hi - lo) % n
-	for row := lo; row < hi; {
-		h, tiles := short, (hi-row)/short
-		if tall > 0 {
-			h, tiles = short+1, tall
+// part is what one call of a kernel computes: tiles below each other from a row on, by panels beside each other from
+// a column on.
+type part struct {
+	tile        uint8
+	row, tiles  int
+	col, panels int
+	nv, cols    int // vectors of each panel, columns of the result
+}
+
+// sweep calls run for the parts of rows row0 to row1 by panels p0 to p1: equally tall tiles as far as possible, few
+// enough per call that it stays short.
+func (l *layout) sweep(p *plan, row0, row1, p0, p1 int, run func(c part)) {
+	for p0 < p1 {
+		var c part
+		c.col, c.nv = l.panel(p0, p.n)
+		n := min(p1, l.sameWidth(p0, p.n)) - p0
+		most := callCycles * l.rate / (c.nv * l.vec * max(p.k, 1)) // rows by panels
+		c.panels = min(n, max(most/(row1-row0), 1))
+		c.cols = min(c.panels*c.nv*l.vec, p.n-c.col)
+		p0 += c.panels
+		tiles := ceil(row1-row0, l.mr)
+		short, tall := (row1-row0)/tiles, (row1-row0)%tiles
+		for c.row = row0; c.row < row1; {
+			h := short
+			c.tiles = (row1 - c.row) / short
+			if tall > 0 {
+				h, c.tiles = short+1, tall
+			}
+			c.tiles = min(c.tiles, max(most/(h*c.panels), 1))
+			tall -= min(tall, c.tiles)
+			c.tile = l.tiles[h][c.nv]
+			run(c)
+			c.row += h * c.tiles
 		}
-		most := callCycles * l.rate / (h * nv * l.vec * max(k, 1))
-		tiles = min(tiles, max(most, 1))
-		tall -= min(tall, tiles)
-		run(row, l.tiles[h][nv], tiles)
-		row += h * tiles
 	}
 }

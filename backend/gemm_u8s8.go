@@ -113,33 +113,26 @@ func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int) {
 		}
 	}
 	p0, p1 := g.plan.group(i % g.plan.groups)
-	first, last := 0, 0
-	for p := p0; p < p1; p++ {
-		col, nv := l.panel(p, b.N)
-		cols := min(nv*l.vec, b.N-col)
-		if p == p0 {
-			first = col
+	l.sweep(&g.plan, row0, row1, p0, p1, func(c part) {
+		args := asm.ArgsGemm{
+			A: unsafe.Add(a, (c.row-row0)*lda), LDA: int64(lda), B: b.at(c.col), K: int64(l.steps(b.K)),
+			PanelB: int64(c.nv * l.vec * l.steps(b.K) * l.depth), LDC: int64(4 * g.LDC),
+			Tiles: int64(c.tiles), Panels: int64(c.panels), Cols: int64(c.cols),
+			Comp: &b.comp[c.col], ZeroA: &zero[c.row-row0],
 		}
-		last = col + cols
-		l.sweep(row0, row1, nv, b.K, func(row int, tile uint8, tiles int) {
-			args := asm.ArgsGemm{
-				A: unsafe.Add(a, (row-row0)*lda), LDA: int64(lda), B: b.at(col), K: int64(l.steps(b.K)),
-				LDC: int64(4 * g.LDC), Tiles: int64(tiles), Cols: int64(cols),
-				Comp: &b.comp[col], ZeroA: &zero[row-row0],
-			}
-			if b.Zero != nil {
-				args.ZeroB, args.RowSum = &b.zero[col], &g.RowSumA[row]
-			}
-			if g.CI != nil {
-				args.C, args.Flags = unsafe.Pointer(&g.CI[row*g.LDC+col]), asm.GemmInt
-			} else {
-				args.C, args.ScaleA, args.ScaleB = unsafe.Pointer(&g.C[row*g.LDC+col]), &scale[row-row0], &b.scale[col]
-				g.Epi.set(&args, row, col)
-			}
-			asm.GemmU8S8(tile).Call(&args)
-		})
-	}
+		if b.zero != nil {
+			args.ZeroB, args.RowSum = &b.zero[c.col], &g.RowSumA[c.row]
+		}
+		if g.CI != nil {
+			args.C, args.Flags = unsafe.Pointer(&g.CI[c.row*g.LDC+c.col]), asm.GemmInt
+		} else {
+			args.C, args.ScaleA, args.ScaleB = unsafe.Pointer(&g.C[c.row*g.LDC+c.col]), &scale[c.row-row0], &b.scale[c.col]
+			g.Epi.set(&args, c.row, c.col)
+		}
+		asm.GemmU8S8(c.tile).Call(&args)
+	})
 	if g.CI == nil {
-		g.Epi.finish(g.k, g.C, g.LDC, row0, row1, first, last)
+		col0, col1 := l.span(p0, p1, b.N)
+		g.Epi.finish(g.k, g.C, g.LDC, row0, row1, col0, col1)
 	}
 }

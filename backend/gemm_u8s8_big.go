@@ -16,9 +16,7 @@ func (g *GemmU8S8) doBig(lo, hi int) {
 	for i := lo; i < hi; i++ {
 		row0, row1 := g.plan.rows(i/g.plan.groups, g.k.u8s8.mr)
 		p0, p1 := g.plan.group(i % g.plan.groups)
-		col0, _ := g.k.u8s8.panel(p0, g.B.N)
-		col1, nv := g.k.u8s8.panel(p1-1, g.B.N)
-		col1 = min(g.B.N, col1+nv*g.k.u8s8.vec)
+		col0, col1 := g.k.u8s8.span(p0, p1, g.B.N)
 		for r := row0; r < row1; r++ {
 			for c := col0; c < col1; c++ {
 				g.correct(r, c, sum.CI[r*g.LDC+c])

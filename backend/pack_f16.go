@@ -57,7 +57,8 @@ func (k *Kernels) PackF16Bits(b []uint16, K, N, ldb int, trans bool) *PackedF16 
 	return p
 }
 
-// panel sets B of a kernel's arguments to the panel that starts at col and has nv vectors.
-func (p *PackedF16) panel(a *asm.ArgsGemm, col, nv int) {
-	a.B, a.LDB = unsafe.Add(pointer(p.data), 2*col*p.K), int64(2*nv*p.layout.vec)
+// set sets B of a kernel's arguments to the panels of a part.
+func (p *PackedF16) set(a *asm.ArgsGemm, c part) {
+	w := c.nv * p.layout.vec
+	a.B, a.LDB, a.PanelB = unsafe.Add(pointer(p.data), 2*c.col*p.K), int64(2*w), int64(2*w*p.K)
 }

@@ -73,15 +73,13 @@ func transposePanel(panel, b []float32, K, cols, w, ldb int) {
 	}
 }
 
-// panel sets B of a kernel's arguments to the panel that starts at col and has nv vectors.
-func (p *PackedF32) panel(a *asm.ArgsGemm, col, nv int) {
-	w := nv * p.layout.vec
+// set sets B of a kernel's arguments to the panels of a part.
+func (p *PackedF32) set(a *asm.ArgsGemm, c part) {
+	w := c.nv * p.layout.vec
 	if p.ld == 0 {
-		a.B, a.LDB = unsafe.Add(pointer(p.data), 4*col*p.K), int64(4*w)
+		a.B, a.LDB, a.PanelB = unsafe.Add(pointer(p.data), 4*c.col*p.K), int64(4*w), int64(4*w*p.K)
 		return
 	}
-	a.B, a.LDB = unsafe.Add(pointer(p.data), 4*col), int64(4*p.ld)
-	if p.N-col < w {
-		a.Flags |= asm.GemmTail
-	}
+	a.B, a.LDB, a.PanelB = unsafe.Add(pointer(p.data), 4*c.col), int64(4*p.ld), int64(4*w)
+	a.Flags |= asm.GemmTail
 }

@@ -26,16 +26,24 @@ const MaxDepthI8 = (1<<31 - 1) / (255 * 128)
 // PackI8 packs B, given as b[i*ldb+j] (row-major [K,N]) or, with trans, as b[j*ldb+i]. scale and zero may be nil, of
 // length 1 or of length N. A uint8 matrix is packed as int8 by the caller's x^0x80 with zero points less 128.
 func (k *Kernels) PackI8(b []int8, K, N, ldb int, trans bool, scale []float32, zero []int32) *PackedI8 {
+	p := new(PackedI8)
+	k.PackI8Into(p, b, K, N, ldb, trans, scale, zero)
+	return p
+}
+
+// PackI8Into is PackI8 to a p that was packed before or is new; its memory is used again where it is large enough.
+func (k *Kernels) PackI8Into(p *PackedI8, b []int8, K, N, ldb int, trans bool, scale []float32, zero []int32) {
 	l := &k.u8s8
 	w := l.width(N)
-	p := &PackedI8{K: K, N: N, layout: l, sums: make([]int32, w), comp: make([]int32, w), data: aligned[int8](w * l.steps(K) * l.depth)}
+	old := *p
+	*p = PackedI8{K: K, N: N, layout: l, sums: cleared(old.sums, w), comp: cleared(old.comp, w), data: cleared(old.data, w*l.steps(K)*l.depth)}
 	if scale != nil {
-		p.scale = spread(scale, N, w)
+		p.scale = spread(old.scale, scale, N, w)
 		p.Scale = p.scale[:N]
 	}
 	for _, z := range zero {
 		if z != 0 {
-			p.zero = spread(zero, N, w)
+			p.zero = spread(old.zero, zero, N, w)
 			p.Zero = p.zero[:N]
 			break
 		}
@@ -44,12 +52,21 @@ func (k *Kernels) PackI8(b []int8, K, N, ldb int, trans bool, scale []float32, z
 		p.pack(b, i, ldb, trans)
 	}
 	p.compensate()
-	return p
 }
 
-// spread is s, of length 1 or n, over n of w elements.
-func spread[T any](s []T, n, w int) []T {
-	out := make([]T, w)
+// cleared is n zeros in the memory of s, or in new memory.
+func cleared[T int8 | int32 | float32](s []T, n int) []T {
+	if cap(s) < n {
+		return aligned[T](n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// spread is s, of length 1 or n, over n of w elements of the memory of out.
+func spread[T int32 | float32](out, s []T, n, w int) []T {
+	out = cleared(out, w)
 	for i := range n {
 		out[i] = s[min(i, len(s)-1)]
 	}

@@ -8,13 +8,15 @@ import "unsafe"
 type ArgsGemm struct {
 	A        unsafe.Pointer // rows of A
 	LDA      int64          // bytes between rows of A
-	B        unsafe.Pointer // the panel: K steps of the kernel's columns
+	B        unsafe.Pointer // the first panel: K steps of the kernel's columns
 	LDB      int64          // bytes between steps of B (float32 and float16 only)
 	K        int64          // steps: elements of float32 and float16, groups of integers
 	C        unsafe.Pointer // rows of C
 	LDC      int64          // bytes between rows of C
 	Tiles    int64          // tiles below each other, at least 1
-	Cols     int64          // columns of C in this panel, more than the kernel's less one vector, at most the kernel's
+	Panels   int64          // panels beside each other, at least 1
+	PanelB   int64          // bytes between panels
+	Cols     int64          // columns of C in these panels; the last panel may lack less than a vector
 	Flags    int64          // Gemm… bits
 	Bias     *float32       // added per column, or nil
 	BiasRow  *float32       // added per row, or nil
@@ -33,4 +35,7 @@ type ArgsGemm struct {
 	OffC     int64          // 0
 	OffR     int64          // 0
 	OffRow   int64          // 0
+	OffB     int64          // 0
+	OffCol   int64          // 0
+	Left     int64          // 0
 }

@@ -1,33 +1,26 @@
 package asm
 
+import "unsafe"
+
 // The Go kernels of GemmF32 and GemmF16 have panels of ScalarCols columns and tiles of one row.
 
-func gemmF32Scalar(a *ArgsGemm) {
-	for r := range int(a.Tiles) {
-		x := row[float32](a.A, a.LDA, r, int(a.K))
-		var s [ScalarCols]float32
-		for k, u := range x {
-			for c, v := range row[float32](a.B, a.LDB, k, int(a.Cols)) {
-				s[c] = FMA32(u, v, s[c])
-			}
-		}
-		for c := range int(a.Cols) {
-			a.storeFloat(r, c, s[c])
-		}
-	}
-}
+func gemmF32Scalar(a *ArgsGemm) { scalarFloat(a, func(v float32) float32 { return v }) }
 
-func gemmF16Scalar(a *ArgsGemm) {
-	for r := range int(a.Tiles) {
-		x := row[float32](a.A, a.LDA, r, int(a.K))
-		var s [ScalarCols]float32
-		for k, u := range x {
-			for c, v := range row[uint16](a.B, a.LDB, k, int(a.Cols)) {
-				s[c] = FMA32(u, HalfToFloat(v), s[c])
+func gemmF16Scalar(a *ArgsGemm) { scalarFloat(a, HalfToFloat) }
+
+func scalarFloat[T float32 | uint16](a *ArgsGemm, widen func(T) float32) {
+	for p := range int(a.Panels) {
+		b, cols := unsafe.Add(a.B, p*int(a.PanelB)), min(ScalarCols, int(a.Cols)-p*ScalarCols)
+		for r := range int(a.Tiles) {
+			var s [ScalarCols]float32
+			for k, u := range row[float32](a.A, a.LDA, r, int(a.K)) {
+				for c, v := range row[T](b, a.LDB, k, cols) {
+					s[c] = FMA32(u, widen(v), s[c])
+				}
 			}
-		}
-		for c := range int(a.Cols) {
-			a.storeFloat(r, c, s[c])
+			for c := range cols {
+				a.storeFloat(r, p*ScalarCols+c, s[c])
+			}
 		}
 	}
 }
@@ -41,12 +34,16 @@ func (k GemmF32) Reference(a *ArgsGemm) {
 func (k GemmF16) Reference(a *ArgsGemm) { referenceFloat(a, GemmF16Kernels[k], HalfToFloat) }
 
 func referenceFloat[T float32 | uint16](a *ArgsGemm, d Kernel, widen func(T) float32) {
-	for r := range int(a.Tiles) * max(d.M, 1) {
+	if d.ISA == Scalar {
+		d.M, d.N = 1, ScalarCols
+	}
+	for r := range int(a.Tiles) * d.M {
 		x := row[float32](a.A, a.LDA, r, int(a.K))
 		for c := range int(a.Cols) {
 			acc := float32(0)
 			for k := range x {
-				acc = FMA32(x[k], widen(row[T](a.B, a.LDB, k, c+1)[c]), acc)
+				b := row[T](unsafe.Add(a.B, c/d.N*int(a.PanelB)), a.LDB, k, c%d.N+1)
+				acc = FMA32(x[k], widen(b[c%d.N]), acc)
 			}
 			a.storeFloat(r, c, acc)
 		}

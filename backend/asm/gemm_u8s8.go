@@ -7,19 +7,21 @@ const ScalarCols = 4
 
 func gemmU8S8Scalar(a *ArgsGemm) {
 	n := int(a.K)
-	b := unsafe.Slice((*[ScalarCols]int8)(a.B), n)
-	for r := range int(a.Tiles) {
-		x := row[uint8](a.A, a.LDA, r, n)
-		var s [ScalarCols]int32
-		for k, v := range b[:len(x)] {
-			u := int32(x[k])
-			s[0] += u * int32(v[0])
-			s[1] += u * int32(v[1])
-			s[2] += u * int32(v[2])
-			s[3] += u * int32(v[3])
-		}
-		for c := range int(a.Cols) {
-			a.storeInt(r, c, s[c])
+	for p := range int(a.Panels) {
+		b := unsafe.Slice((*[ScalarCols]int8)(unsafe.Add(a.B, p*int(a.PanelB))), n)
+		for r := range int(a.Tiles) {
+			x := row[uint8](a.A, a.LDA, r, n)
+			var s [ScalarCols]int32
+			for k, v := range b[:len(x)] {
+				u := int32(x[k])
+				s[0] += u * int32(v[0])
+				s[1] += u * int32(v[1])
+				s[2] += u * int32(v[2])
+				s[3] += u * int32(v[3])
+			}
+			for c := range min(ScalarCols, int(a.Cols)-p*ScalarCols) {
+				a.storeInt(r, p*ScalarCols+c, s[c])
+			}
 		}
 	}
 }
@@ -38,14 +40,14 @@ func (k GemmU8S8) Reference(a *ArgsGemm) {
 }
 
 func referenceInt[T uint8 | int16](a *ArgsGemm, d Kernel, depth int) {
-	b := unsafe.Slice((*int8)(a.B), int(a.K)*d.N*depth)
 	for r := range int(a.Tiles) * d.M {
 		x := row[T](a.A, a.LDA, r, int(a.K)*depth)
 		for c := range int(a.Cols) {
+			b := row[int8](a.B, a.PanelB, c/d.N, int(a.K)*d.N*depth)
 			acc := int32(0)
 			for k := range int(a.K) {
 				for i := range depth {
-					acc += int32(x[k*depth+i]) * int32(b[(k*d.N+c)*depth+i])
+					acc += int32(x[k*depth+i]) * int32(b[(k*d.N+c%d.N)*depth+i])
 				}
 			}
 			a.storeInt(r, c, acc)

@@ -70,30 +70,31 @@ func GemmCases(d asm.Kernel, w int, kind string, depth int) []*Gemm {
 	for round := range 3 {
 		for _, k := range depths {
 			r := maker{rand.New(rand.NewPCG(uint64(k), uint64(round*100+m*10+n))), &Gemm{}}
-			cols := n - r.IntN(w)
+			panels := 1 + r.IntN(3)
+			cols := panels*n - r.IntN(w)
 			if round == 0 {
-				cols = n
+				cols = panels * n
 			}
 			g := r.g
-			g.Args.K, g.Args.Tiles, g.Args.Cols = int64(k), int64(1+r.IntN(3)), int64(cols)
+			g.Args.K, g.Args.Tiles, g.Args.Panels, g.Args.Cols = int64(k), int64(1+r.IntN(3)), int64(panels), int64(cols)
 			rows := m * int(g.Args.Tiles)
 			switch kind {
 			case "int8":
-				r.ints(rows, n, k, depth)
+				r.ints(rows, n, panels, k, depth)
 			case "float32":
-				r.floats(rows, cols, n, k)
+				r.floats(rows, cols, n, panels, k)
 			case "float16":
-				r.halves(rows, n, k)
+				r.halves(rows, n, panels, k)
 			}
 			r.epilogue(rows, cols)
-			g.Name = fmt.Sprintf("%s K=%d tiles=%d cols=%d flags=%d", d.Name, k, g.Args.Tiles, cols, g.Args.Flags)
+			g.Name = fmt.Sprintf("%s K=%d tiles=%d panels=%d cols=%d flags=%d", d.Name, k, g.Args.Tiles, panels, cols, g.Args.Flags)
 			cases = append(cases, g)
 		}
 	}
 	return cases
 }
 
-func (m maker) ints(rows, n, k, depth int) {
+func (m maker) ints(rows, n, panels, k, depth int) {
 	a := &m.g.Args
 	mode := m.IntN(4)
 	u8 := func() uint8 { return [4]uint8{uint8(m.Uint32()), 255, 255, 0}[mode] }
@@ -105,6 +106,8 @@ func (m maker) ints(rows, n, k, depth int) {
 		a.LDA = int64(k*depth + pad)
 		a.A = unsafe.Pointer(fill(m, max(0, (rows-1)*int(a.LDA)+k*depth), u8))
 	}
+	a.PanelB = int64(n * k * depth)
+	n *= panels
 	a.B = unsafe.Pointer(fill(m, n*k*depth, func() int8 { return [4]int8{int8(m.Uint32()), -128, 127, -128}[mode] }))
 	a.Comp = fill(m, n, func() int32 { return int32(m.Uint32()) & (0x7fff<<16 | 127) })
 	if mode > 0 {
@@ -123,23 +126,24 @@ func (m maker) ints(rows, n, k, depth int) {
 	}
 }
 
-func (m maker) floats(rows, cols, n, k int) {
+func (m maker) floats(rows, cols, n, panels, k int) {
 	a := &m.g.Args
 	m.floatA(rows, k)
-	a.LDB = int64(4 * n)
+	a.LDB, a.PanelB = int64(4*n), int64(4*n*k)
 	if m.IntN(2) == 0 { // in place: nothing may be read past the last row
 		a.Flags |= asm.GemmTail
-		n = cols
-		a.LDB = int64(4 * (cols + m.IntN(5)))
+		a.LDB, a.PanelB = int64(4*(cols+m.IntN(5))), int64(4*n)
+		a.B = unsafe.Pointer(fill(m, max(0, (k-1)*int(a.LDB/4)+cols), m.float))
+		return
 	}
-	a.B = unsafe.Pointer(fill(m, max(0, (k-1)*int(a.LDB/4)+n), m.float))
+	a.B = unsafe.Pointer(fill(m, panels*n*k, m.float))
 }
 
-func (m maker) halves(rows, n, k int) {
+func (m maker) halves(rows, n, panels, k int) {
 	a := &m.g.Args
 	m.floatA(rows, k)
-	a.LDB = int64(2 * n)
-	a.B = unsafe.Pointer(fill(m, k*n, func() uint16 {
+	a.LDB, a.PanelB = int64(2*n), int64(2*n*k)
+	a.B = unsafe.Pointer(fill(m, panels*n*k, func() uint16 {
 		if m.IntN(4) == 0 {
 			return uint16(m.Uint32())
 		}

@@ -2,18 +2,20 @@ package main
 
 import "fmt"
 
-// gemmArgs are the arguments of all matrix products: Tiles tiles of the kernel's rows by one panel of B. Strides are
+// gemmArgs are the arguments of all matrix products: Tiles tiles of the kernel's rows by Panels panels of B. Strides are
 // in bytes. Pointers that a product does not use are nil.
 var gemmArgs = &Args{Name: "Gemm", Fields: []Field{
 	{"A", "unsafe.Pointer", "rows of A"},
 	{"LDA", "int64", "bytes between rows of A"},
-	{"B", "unsafe.Pointer", "the panel: K steps of the kernel's columns"},
+	{"B", "unsafe.Pointer", "the first panel: K steps of the kernel's columns"},
 	{"LDB", "int64", "bytes between steps of B (float32 and float16 only)"},
 	{"K", "int64", "steps: elements of float32 and float16, groups of integers"},
 	{"C", "unsafe.Pointer", "rows of C"},
 	{"LDC", "int64", "bytes between rows of C"},
 	{"Tiles", "int64", "tiles below each other, at least 1"},
-	{"Cols", "int64", "columns of C in this panel, more than the kernel's less one vector, at most the kernel's"},
+	{"Panels", "int64", "panels beside each other, at least 1"},
+	{"PanelB", "int64", "bytes between panels"},
+	{"Cols", "int64", "columns of C in these panels; the last panel may lack less than a vector"},
 	{"Flags", "int64", "Gemm… bits"},
 	{"Bias", "*float32", "added per column, or nil"},
 	{"BiasRow", "*float32", "added per row, or nil"},
@@ -32,6 +34,9 @@ var gemmArgs = &Args{Name: "Gemm", Fields: []Field{
 	{"OffC", "int64", "0"},
 	{"OffR", "int64", "0"},
 	{"OffRow", "int64", "0"},
+	{"OffB", "int64", "0"},
+	{"OffCol", "int64", "0"},
+	{"Left", "int64", "0"},
 }}
 
 // Flags of the matrix products.
@@ -48,7 +53,10 @@ type tile struct {
 	mr, nv int
 	acc    [][]Reg
 	tail   Reg // AVX-512: mask of the last vector
-	masks  Reg // AVX2: address of the masks of Cols
+	ones   Mem // AVX2: ones and then zeros
+	masks  Reg // AVX2: address of the masks of Cols among them
+
+	nextPanel, nextTile, done Label
 
 	aStep, bWidth int // bytes of A per step, bytes of B per vector and step
 	loadB         func(from Mem, to Reg)
@@ -73,6 +81,9 @@ func (t *tile) rows(ptr, stride, off string) (at func(r, disp int) Mem, bases []
 		if i == 0 {
 			t.Op("MOVQ", t.Field(ptr), b)
 			t.Op("ADDQ", t.Field(off), b)
+			if ptr != "A" {
+				t.Op("ADDQ", t.Field("OffCol"), b)
+			}
 		} else {
 			t.Op("LEAQ", At(bases[i/3-1], 0).Idx(ld, 2), b)
 			t.Op("ADDQ", ld, b)
@@ -89,11 +100,17 @@ func (t *tile) rows(ptr, stride, off string) (at func(r, disp int) Mem, bases []
 	return at, bases, func() { t.Free(append(bases, ld)...) }
 }
 
-// prologue finds the mask of the last vector's columns.
-func (t *tile) prologue() {
-	cols := t.Load("Cols")
+// panel starts a panel, of which tiles follow: it finds the masks of its columns.
+func (t *tile) panel() {
+	tiles := t.Load("Tiles")
+	t.Op("MOVQ", tiles, t.Field("Left"))
+	t.Free(tiles)
+	cols, partial := t.Load("Cols"), t.Label("narrow")
+	t.Op("CMPQ", cols, Imm(t.N))
+	t.Op("JL", partial)
+	t.Op("MOVQ", Imm(t.N), cols)
+	t.Bind(partial)
 	if t.evex() {
-		t.tail = t.Mask("tail")
 		one := t.GP("one")
 		t.Op("SUBQ", Imm(16*(t.nv-1)), cols)
 		t.Op("MOVQ", Imm(1), one)
@@ -103,19 +120,31 @@ func (t *tile) prologue() {
 		t.Free(one, cols)
 		return
 	}
-	ones := make([]uint32, 32)
-	for i := range 16 {
-		ones[i] = ^uint32(0)
-	}
-	t.masks = t.GP("masks")
-	t.Op("LEAQ", t.Lanes(ones...), t.masks)
+	t.Op("LEAQ", t.ones, t.masks)
 	t.Op("NEGQ", cols)
 	t.Op("LEAQ", At(t.masks, 64).Idx(cols, 4), t.masks)
 	t.Free(cols)
 }
 
-// advance moves the offsets to the next tile's rows and jumps back while there are tiles.
-func (t *tile) advance(next Label) {
+// begin takes the registers that live throughout and starts the first panel; it returns the labels of panels and tiles.
+func (t *tile) begin() {
+	if t.evex() {
+		t.tail = t.Mask("tail")
+	} else {
+		ones := make([]uint32, 32)
+		for i := range 16 {
+			ones[i] = ^uint32(0)
+		}
+		t.ones, t.masks = t.Lanes(ones...), t.GP("masks")
+	}
+	t.nextPanel, t.nextTile = t.Label("panel"), t.Label("tile")
+	t.Bind(t.nextPanel)
+	t.panel()
+	t.Bind(t.nextTile)
+}
+
+// advance moves the offsets to the next tile's rows, or to the first of the next panel, and jumps back while there are any.
+func (t *tile) advance() {
 	for _, p := range [][2]string{{"OffA", "LDA"}, {"OffC", "LDC"}, {"OffR", "LDR"}} {
 		r := t.GP("advance")
 		t.Op("MOVQ", Imm(t.mr), r)
@@ -124,7 +153,29 @@ func (t *tile) advance(next Label) {
 		t.Free(r)
 	}
 	t.Op("ADDQ", Imm(4*t.mr), t.Field("OffRow"))
-	t.Op("DECQ", t.Field("Tiles"))
-	t.Op("JNZ", next)
+	t.Op("DECQ", t.Field("Left"))
+	t.Op("JNZ", t.nextTile)
+	r := t.GP("zero")
+	t.Op("XORQ", r, r)
+	for _, off := range []string{"OffA", "OffC", "OffR", "OffRow"} {
+		t.Op("MOVQ", r, t.Field(off))
+	}
+	t.Op("MOVQ", t.Field("PanelB"), r)
+	t.Op("ADDQ", r, t.Field("OffB"))
+	t.Free(r)
+	t.Op("ADDQ", Imm(4*t.N), t.Field("OffCol"))
+	t.Op("SUBQ", Imm(t.N), t.Field("Cols"))
+	t.Op("DECQ", t.Field("Panels"))
+	t.Op("JNZ", t.nextPanel)
 	t.Ret()
+}
+
+// perRow is a pointer to the tile's first value of an array with one per row, perCol to the panel's of one per column.
+func (t *tile) perRow(field string) Reg { return t.offset(field, "OffRow") }
+func (t *tile) perCol(field string) Reg { return t.offset(field, "OffCol") }
+
+func (t *tile) offset(field, off string) Reg {
+	p := t.Load(field)
+	t.Op("ADDQ", t.Field(off), p)
+	return p
 }

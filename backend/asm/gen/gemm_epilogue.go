@@ -2,9 +2,9 @@ package main
 
 // epilogue writes what follows the sum: for integers the conversion, then alpha, bias, clip, residual and the store.
 // In AVX2 kernels there are two: with partial, vectors of C's width are accessed under masks.
-func (t *tile) epilogue(ints, partial bool, next Label) {
+func (t *tile) epilogue(ints, partial bool) {
 	if ints {
-		t.dequantize(partial, next)
+		t.dequantize(partial)
 	} else {
 		t.alpha()
 	}
@@ -13,7 +13,6 @@ func (t *tile) epilogue(ints, partial bool, next Label) {
 	t.clip()
 	t.residual(partial)
 	t.store(partial)
-	t.advance(next)
 }
 
 // each runs f over the tile's accumulators.
@@ -56,19 +55,12 @@ func (t *tile) unless(field string, bits int, f func()) {
 	t.Bind(skip)
 }
 
-// perRow is a pointer to the tile's first value of an array with one per row.
-func (t *tile) perRow(field string) Reg {
-	p := t.Load(field)
-	t.Op("ADDQ", t.Field("OffRow"), p)
-	return p
-}
-
 // dequantize subtracts what B's zero points ask for, stores the integers if they are wanted, and scales.
-func (t *tile) dequantize(partial bool, next Label) {
+func (t *tile) dequantize(partial bool) {
 	w := t.ISA.Width
 	row, col := t.V("row"), t.V("col")
 	t.unless("ZeroB", 0, func() {
-		zb, sums := t.Load("ZeroB"), t.perRow("RowSum")
+		zb, sums := t.perCol("ZeroB"), t.perRow("RowSum")
 		for r := range t.mr {
 			t.Op("VPBROADCASTD", At(sums, 4*r), row)
 			for v, acc := range t.acc[r] {
@@ -83,10 +75,10 @@ func (t *tile) dequantize(partial bool, next Label) {
 	t.Op("TESTQ", Imm(gemmInt), t.Field("Flags"))
 	t.Op("JZ", floats)
 	t.store(partial)
-	t.advance(next)
+	t.Op("JMP", t.done)
 	t.Bind(floats)
 	row, col = t.V("row"), t.V("col")
-	sa, sb := t.perRow("ScaleA"), t.Load("ScaleB")
+	sa, sb := t.perRow("ScaleA"), t.perCol("ScaleB")
 	var sbs []Reg
 	for v := 0; v < t.nv && t.FreeV() > 0; v++ {
 		sbs = append(sbs, t.V("scaleB"))
@@ -118,7 +110,7 @@ func (t *tile) alpha() {
 
 func (t *tile) bias(partial bool) {
 	t.unless("Bias", 0, func() {
-		p, b := t.Load("Bias"), t.V("bias")
+		p, b := t.perCol("Bias"), t.V("bias")
 		for v := range t.nv {
 			t.load(At(p, v*t.ISA.Width), v, partial, b)
 			for r := range t.mr {

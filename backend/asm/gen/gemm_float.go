@@ -50,13 +50,11 @@ func floatFamily(name, typ, scalar string, size int, doc string, set func(t *til
 // read under the mask of Cols in single steps when the caller sets the flag for it.
 func (t *tile) floats(unpacked bool) {
 	t.dot = func(b, a, acc Reg) { t.Op("VFMADD231PS", b, a, acc) }
-	t.prologue()
-	next := t.Label("tile")
-	t.Bind(next)
+	t.begin()
 	t.start()
 	t.each(func(_, _ int, acc Reg) { t.Clear(acc) })
 	a, _, free := t.rows("A", "LDA", "OffA")
-	b, ld, ld3, n := t.Load("B"), t.Load("LDB"), t.GP("3*LDB"), t.Load("K")
+	b, ld, ld3, n := t.offset("B", "OffB"), t.Load("LDB"), t.GP("3*LDB"), t.Load("K")
 	t.Op("LEAQ", At(ld, 0).Idx(ld, 2), ld3)
 	at := func(u, v int) Mem {
 		m := At(b, v*t.bWidth)
@@ -88,14 +86,18 @@ func (t *tile) floats(unpacked bool) {
 	}
 	t.Free(b, ld, ld3, n)
 	free()
-	t.finish(false, next)
+	t.finish(false)
 }
 
 // underMask writes the loop, and one of single steps that reads the last vector of each under the mask.
 func (t *tile) underMask(n Reg, body func(steps int)) {
 	masked, single, done := t.Label("masked"), t.Label("maskedSingle"), t.Label("summed")
+	plain := t.Label("plain")
 	t.Op("TESTQ", Imm(gemmTail), t.Field("Flags"))
-	t.Op("JNZ", masked)
+	t.Op("JZ", plain)
+	t.Op("CMPQ", t.Field("Cols"), Imm(t.N))
+	t.Op("JL", masked)
+	t.Bind(plain)
 	t.loop(n, body)
 	t.Op("JMP", done)
 	t.Bind(masked)

@@ -62,11 +62,9 @@ func (t *tile) widening() {
 }
 
 func (t *tile) integers() {
-	t.prologue()
-	next := t.Label("tile")
-	t.Bind(next)
+	t.begin()
 	t.start()
-	zero, comp, x := t.perRow("ZeroA"), t.Load("Comp"), t.V("zero")
+	zero, comp, x := t.perRow("ZeroA"), t.perCol("Comp"), t.V("zero")
 	for r := range t.mr {
 		t.Op("VPBROADCASTD", At(zero, 4*r), x)
 		for v, acc := range t.acc[r] {
@@ -76,7 +74,7 @@ func (t *tile) integers() {
 	t.Free(zero, comp, x)
 	sets := t.sets()
 	a, _, free := t.rows("A", "LDA", "OffA")
-	b, n := t.Load("B"), t.Load("K")
+	b, n := t.offset("B", "OffB"), t.Load("K")
 	step := t.bWidth * t.nv
 	t.loop(n, func(steps int) {
 		for u := range steps {
@@ -95,7 +93,7 @@ func (t *tile) integers() {
 			t.Free(s[r][v])
 		})
 	}
-	t.finish(true, next)
+	t.finish(true)
 }
 
 // start takes the accumulators.
@@ -183,14 +181,18 @@ func (t *tile) spare(most int) []Reg {
 }
 
 // finish writes the epilogue and ends the kernel.
-func (t *tile) finish(ints bool, next Label) {
+func (t *tile) finish(ints bool) {
+	t.done = t.Label("stored")
 	if !t.evex() {
 		partial := t.Label("partial")
 		t.Op("CMPQ", t.Field("Cols"), Imm(t.N))
 		t.Op("JL", partial)
-		t.epilogue(ints, false, next)
+		t.epilogue(ints, false)
+		t.Op("JMP", t.done)
 		t.Bind(partial)
 	}
-	t.epilogue(ints, true, next)
+	t.epilogue(ints, true)
+	t.Bind(t.done)
+	t.advance()
 	t.each(func(_, _ int, acc Reg) { t.Free(acc) })
 }
