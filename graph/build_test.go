@@ -173,7 +173,7 @@ func TestHostileNesting(t *testing.T) {
 	for range maxNesting + 5 {
 		g = graphOf(node("If", "c", "r", at("then_branch", g), at("else_branch", graphOf(out("x")))), out("r"))
 	}
-	g.Input = append(g.Input, in("x", spec(f32)).v, in("c", spec(tensor.Bool)).v)
+	g.Input = graphOf(in("x", spec(f32)), in("c", spec(tensor.Bool))).Input
 	buildErr(t, modelOf(g), "nested more than")
 }
 

@@ -6,27 +6,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/qrun-onnx/qrun/internal/modeltest"
 	"github.com/qrun-onnx/qrun/onnx"
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-// Parts of a graph for graphOf.
-type (
-	inPart   struct{ v *onnx.ValueInfoProto }
-	outPart  struct{ v *onnx.ValueInfoProto }
-	hintPart struct{ v *onnx.ValueInfoProto }
+// The words in which the tests write models.
+var (
+	in, hinted, out, node, at, refAttr = modeltest.In, modeltest.Hint, modeltest.Out, modeltest.Node, modeltest.At, modeltest.RefAttr
+	graphOf, opsets, modelOf, spec     = modeltest.Graph, modeltest.Opsets, modeltest.Model, modeltest.Spec
+	f32                                = tensor.Float32
 )
-
-func in(name string, s tensor.Spec) inPart { return inPart{onnx.NewValueInfo(name, s)} }
-
-func hinted(name string, s tensor.Spec) hintPart { return hintPart{onnx.NewValueInfo(name, s)} }
-
-func out(names ...string) (list []any) {
-	for _, n := range names {
-		list = append(list, outPart{onnx.NewValueInfo(n, tensor.Spec{})})
-	}
-	return list
-}
 
 // init32 is a float32 initializer.
 func init32(name string, data []float32, shape ...int) *onnx.TensorProto {
@@ -34,119 +24,11 @@ func init32(name string, data []float32, shape ...int) *onnx.TensorProto {
 }
 
 func initOf[T tensor.Element](name string, data []T, shape ...int) *onnx.TensorProto {
-	p, err := onnx.NewTensorProto(name, tensorOf(data, shape...))
-	if err != nil {
-		panic(err)
-	}
-	return p
+	return modeltest.Init(name, data, shape...)
 }
 
 func tensorOf[T tensor.Element](data []T, shape ...int) *tensor.Tensor {
-	t, err := tensor.Of(data, shape...)
-	if err != nil {
-		panic(err)
-	}
-	return t
-}
-
-// node is a node with space-separated inputs and outputs, "_" for an absent one. op may be "domain:Op"; it may be
-// followed by "@name" for the node's name.
-func node(op, ins, outs string, attrs ...*onnx.AttributeProto) *onnx.NodeProto {
-	op, name, _ := strings.Cut(op, "@")
-	domain, typ, ok := strings.Cut(op, ":")
-	if !ok {
-		domain, typ = "", op
-	}
-	fields := func(s string) []string {
-		f := strings.Fields(s)
-		for i := range f {
-			if f[i] == "_" {
-				f[i] = ""
-			}
-		}
-		return f
-	}
-	return &onnx.NodeProto{OpType: &typ, Domain: &domain, Name: &name, Input: fields(ins), Output: fields(outs), Attribute: attrs}
-}
-
-func at(name string, v any) *onnx.AttributeProto {
-	a := &onnx.AttributeProto{Name: &name}
-	typ := onnx.AttributeProto_INT
-	switch v := v.(type) {
-	case int:
-		a.I = new(int64(v))
-	case float32:
-		a.F, typ = &v, onnx.AttributeProto_FLOAT
-	case string:
-		a.S, typ = []byte(v), onnx.AttributeProto_STRING
-	case []int64:
-		a.Ints, typ = v, onnx.AttributeProto_INTS
-	case []float32:
-		a.Floats, typ = v, onnx.AttributeProto_FLOATS
-	case []string:
-		typ = onnx.AttributeProto_STRINGS
-		for _, s := range v {
-			a.Strings = append(a.Strings, []byte(s))
-		}
-	case *onnx.TensorProto:
-		a.T, typ = v, onnx.AttributeProto_TENSOR
-	case *onnx.SparseTensorProto:
-		a.SparseTensor, typ = v, onnx.AttributeProto_SPARSE_TENSOR
-	case *onnx.GraphProto:
-		a.G, typ = v, onnx.AttributeProto_GRAPH
-	default:
-		panic(fmt.Sprintf("attribute of type %T", v))
-	}
-	a.Type = &typ
-	return a
-}
-
-// refAttr is an attribute that refers to one of the function around.
-func refAttr(name, ref string, typ onnx.AttributeProto_AttributeType) *onnx.AttributeProto {
-	return &onnx.AttributeProto{Name: &name, RefAttrName: &ref, Type: &typ}
-}
-
-// graphOf puts inputs, outputs, initializers and nodes together, lists of them too.
-func graphOf(parts ...any) *onnx.GraphProto {
-	g := &onnx.GraphProto{Name: new("g")}
-	var add func(p any)
-	add = func(p any) {
-		switch p := p.(type) {
-		case inPart:
-			g.Input = append(g.Input, p.v)
-		case outPart:
-			g.Output = append(g.Output, p.v)
-		case hintPart:
-			g.ValueInfo = append(g.ValueInfo, p.v)
-		case *onnx.TensorProto:
-			g.Initializer = append(g.Initializer, p)
-		case *onnx.SparseTensorProto:
-			g.SparseInitializer = append(g.SparseInitializer, p)
-		case *onnx.NodeProto:
-			g.Node = append(g.Node, p)
-		case []any:
-			for _, x := range p {
-				add(x)
-			}
-		default:
-			panic(fmt.Sprintf("part of type %T", p))
-		}
-	}
-	for _, p := range parts {
-		add(p)
-	}
-	return g
-}
-
-func opsets(pairs ...any) (list []*onnx.OperatorSetIdProto) {
-	for i := 0; i < len(pairs); i += 2 {
-		list = append(list, &onnx.OperatorSetIdProto{Domain: new(pairs[i].(string)), Version: new(int64(pairs[i+1].(int)))})
-	}
-	return list
-}
-
-func modelOf(g *onnx.GraphProto, funcs ...*onnx.FunctionProto) *onnx.Model {
-	return &onnx.Model{Proto: &onnx.ModelProto{IrVersion: new(int64(8)), OpsetImport: opsets("", 17), Graph: g, Functions: funcs}}
+	return modeltest.Tensor(data, shape...)
 }
 
 func mustBuild(t testing.TB, m *onnx.Model, more ...Def) *Graph {
@@ -281,19 +163,4 @@ type interpFrame struct {
 
 func (f *interpFrame) runBody(_ context.Context, n *Node, name string, _ []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return f.run(n.Bodies[name]), nil
-}
-
-var f32 = tensor.Float32
-
-func spec(d tensor.DType, dims ...any) tensor.Spec {
-	s := tensor.Spec{DType: d, Ranked: true, Dims: []tensor.Dim{}}
-	for _, x := range dims {
-		switch x := x.(type) {
-		case int:
-			s.Dims = append(s.Dims, tensor.Dim{Size: x})
-		case string:
-			s.Dims = append(s.Dims, tensor.Dim{Name: x, Size: -1})
-		}
-	}
-	return s
 }

@@ -37,6 +37,7 @@ var Arrows = []Rule{
 	{"internal/par", nil},
 	{"internal/archtest", nil},
 	{"internal/hammer", nil},
+	{"internal/modeltest", []string{"onnx", "tensor"}},
 	{"internal/accuracy", []string{"tensor"}},
 	{"internal/onnxtest", []string{".", "onnx", "tensor", "internal/accuracy", "github.com/ulikunitz/xz"}},
 	{".", []string{"ops", "ops/dynquant", "graph", "onnx", "tensor", "backend", "internal/par"}},
@@ -50,7 +51,7 @@ var Arrows = []Rule{
 }
 
 // TestOnly are the imports that test files may have anywhere, besides those of their folder.
-var TestOnly = []string{"onnx", "internal/hammer", "internal/onnxtest", "internal/accuracy", "github.com/google/go-cmp/...",
+var TestOnly = []string{"onnx", "internal/hammer", "internal/modeltest", "internal/onnxtest", "internal/accuracy", "github.com/google/go-cmp/...",
 	"pgregory.net/rapid", "github.com/rogpeppe/go-internal/...", "github.com/ulikunitz/xz"}
 
 // Check reads the Go files under root and returns one line for each import that the rules do not allow.
