@@ -4,7 +4,8 @@ import "unsafe"
 
 // The conversions, in the order of their kernels.
 const (
-	convertQuantizeU8 = iota
+	convertQuantizeU8    = iota // for scales of which there is a good reciprocal
+	convertQuantizeU8Div        // for all
 	convertDequantizeU8
 	convertDequantizeI8
 	convertHalfToFloat
@@ -34,7 +35,11 @@ func convert[D, S any](v *Vector, f int, dst []D, src []S, scale float32, zero i
 
 // QuantizeU8 computes dst[i] = clamp(rne(src[i]/scale)+zero, 0, 255), NaN as 0, and returns the sum of dst.
 func (v *Vector) QuantizeU8(dst []uint8, src []float32, scale float32, zero uint8) (sum int32) {
-	n, sum := convert(v, convertQuantizeU8, dst, src, scale, int32(zero))
+	f := convertQuantizeU8Div
+	if 0x1p-120 < scale && scale < 0x1p120 {
+		f = convertQuantizeU8
+	}
+	n, sum := convert(v, f, dst, src, scale, int32(zero))
 	return sum + quantizeU8(dst[n:], src[n:], scale, int32(zero))
 }
 
@@ -87,7 +92,7 @@ func slice[T any](p unsafe.Pointer, n int64) []T { return unsafe.Slice((*T)(p), 
 func vecConvertScalar(a *ArgsVecConvert) {
 	floats := slice[float32]
 	switch a.F {
-	case convertQuantizeU8:
+	case convertQuantizeU8, convertQuantizeU8Div:
 		a.Sum = quantizeU8(slice[uint8](a.Dst, a.N), floats(a.Src, a.N), a.Scale, a.Zero)
 	case convertDequantizeU8:
 		dequantize(floats(a.Dst, a.N), slice[uint8](a.Src, a.N), a.Scale, a.Zero)

@@ -11,6 +11,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 	switch k {
 	case VecConvertQuantizeU8AVX2:
 		vecConvertQuantizeU8AVX2(a)
+	case VecConvertQuantizeU8DivAVX2:
+		vecConvertQuantizeU8DivAVX2(a)
 	case VecConvertDequantizeU8AVX2:
 		vecConvertDequantizeU8AVX2(a)
 	case VecConvertDequantizeI8AVX2:
@@ -23,6 +25,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertIntToFloatAVX2(a)
 	case VecConvertQuantizeU8AVX512:
 		vecConvertQuantizeU8AVX512(a)
+	case VecConvertQuantizeU8DivAVX512:
+		vecConvertQuantizeU8DivAVX512(a)
 	case VecConvertDequantizeU8AVX512:
 		vecConvertDequantizeU8AVX512(a)
 	case VecConvertDequantizeI8AVX512:
@@ -42,6 +46,11 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 //
 //go:noescape
 func vecConvertQuantizeU8AVX2(a *ArgsVecConvert)
+
+// vecConvertQuantizeU8DivAVX2 is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertQuantizeU8DivAVX2(a *ArgsVecConvert)
 
 // vecConvertDequantizeU8AVX2 is a VecConvert kernel.
 //
@@ -72,6 +81,11 @@ func vecConvertIntToFloatAVX2(a *ArgsVecConvert)
 //
 //go:noescape
 func vecConvertQuantizeU8AVX512(a *ArgsVecConvert)
+
+// vecConvertQuantizeU8DivAVX512 is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertQuantizeU8DivAVX512(a *ArgsVecConvert)
 
 // vecConvertDequantizeU8AVX512 is a VecConvert kernel.
 //

@@ -9,36 +9,194 @@ TEXT ·vecConvertQuantizeU8AVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
-	MOVQ 16(AX), CX
-	VBROADCASTSS 32(AX), Y4
-	VBROADCASTSS 32(AX), Y5
-	VPBROADCASTD 36(AX), Y6
-	VPBROADCASTD 36(AX), Y7
-	VCVTDQ2PS Y6, Y8
-	VCVTDQ2PS Y7, Y9
-	VMOVUPS vecConvertQuantizeU8AVX2Data<>+0(SB), Y10
-	VMOVUPS vecConvertQuantizeU8AVX2Data<>+0(SB), Y11
-	VSUBPS Y8, Y10, Y10
-	VSUBPS Y9, Y11, Y11
-	VXORPS vecConvertQuantizeU8AVX2Data<>+32(SB), Y8, Y8
-	VXORPS vecConvertQuantizeU8AVX2Data<>+32(SB), Y9, Y9
 	VPXOR X2, X2, X2
 	VPXOR X3, X3, X3
+	VPBROADCASTD 36(AX), Y10
+	VPBROADCASTD 36(AX), Y11
+	VCVTDQ2PS Y10, Y4
+	VCVTDQ2PS Y11, Y5
+	VPADDD vecConvertQuantizeU8AVX2Data<>+0(SB), Y10, Y10
+	VPADDD vecConvertQuantizeU8AVX2Data<>+0(SB), Y11, Y11
+	VMOVUPS vecConvertQuantizeU8AVX2Data<>+32(SB), Y6
+	VMOVUPS vecConvertQuantizeU8AVX2Data<>+32(SB), Y7
+	VSUBPS Y4, Y6, Y6
+	VSUBPS Y5, Y7, Y7
+	VXORPS vecConvertQuantizeU8AVX2Data<>+64(SB), Y4, Y4
+	VXORPS vecConvertQuantizeU8AVX2Data<>+64(SB), Y5, Y5
+	VMOVUPS vecConvertQuantizeU8AVX2Data<>+96(SB), Y8
+	VMOVUPS vecConvertQuantizeU8AVX2Data<>+96(SB), Y9
+	VBROADCASTSS 32(AX), Y0
+	VBROADCASTSS 32(AX), Y1
+	VDIVPS Y0, Y8, Y8
+	VDIVPS Y1, Y9, Y9
+	MOVQ 16(AX), CX
 loop:
+	VMULPS (DI), Y8, Y0
+	VMULPS 32(DI), Y9, Y1
+	VMAXPS Y4, Y0, Y0
+	VMAXPS Y5, Y1, Y1
+	VMINPS Y6, Y0, Y0
+	VMINPS Y7, Y1, Y1
+	VADDPS Y10, Y0, Y12
+	VADDPS Y11, Y1, Y13
+	VSUBPS Y10, Y12, Y14
+	VSUBPS Y11, Y13, Y15
+	VSUBPS Y14, Y0, Y14
+	VSUBPS Y15, Y1, Y15
+	VANDPS vecConvertQuantizeU8AVX2Data<>+128(SB), Y14, Y14
+	VANDPS vecConvertQuantizeU8AVX2Data<>+128(SB), Y15, Y15
+	VCMPPS $22, vecConvertQuantizeU8AVX2Data<>+160(SB), Y14, Y14
+	VCMPPS $22, vecConvertQuantizeU8AVX2Data<>+160(SB), Y15, Y15
+	VORPS Y14, Y15, Y14
+	VMOVMSKPS Y14, DX
+	TESTQ DX, DX
+	JZ sure
+	VBROADCASTSS 32(AX), Y14
+	VBROADCASTSS 32(AX), Y15
+	VMOVUPS (DI), Y12
+	VMOVUPS 32(DI), Y13
+	VDIVPS Y14, Y12, Y12
+	VDIVPS Y15, Y13, Y13
+	VMAXPS Y4, Y12, Y12
+	VMAXPS Y5, Y13, Y13
+	VMINPS Y6, Y12, Y12
+	VMINPS Y7, Y13, Y13
+	VCVTPS2DQ Y12, Y12
+	VCVTPS2DQ Y13, Y13
+	VPADDD Y10, Y12, Y12
+	VPADDD Y11, Y13, Y13
+sure:
+	VPADDD Y12, Y2, Y2
+	VPADDD Y13, Y3, Y3
+	VANDPS vecConvertQuantizeU8AVX2Data<>+192(SB), Y12, Y12
+	VANDPS vecConvertQuantizeU8AVX2Data<>+192(SB), Y13, Y13
+	VPACKUSDW Y13, Y12, Y12
+	VPERMQ $216, Y12, Y12
+	VEXTRACTI128 $1, Y12, X13
+	VPACKUSWB X13, X12, X12
+	VMOVDQU X12, (SI)
+	ADDQ $64, DI
+	ADDQ $16, SI
+	SUBQ $16, CX
+	JNZ loop
+	VPADDD Y3, Y2, Y2
+	VEXTRACTF128 $1, Y2, X0
+	VPADDD X0, X2, X2
+	VPERMILPS $14, X2, X0
+	VPADDD X0, X2, X2
+	VPERMILPS $1, X2, X0
+	VPADDD X0, X2, X2
+	VMOVD X2, DX
+	MOVQ $1262485504, BX
+	IMULQ 16(AX), BX
+	SUBQ BX, DX
+	MOVL DX, 40(AX)
+	VZEROUPPER
+	RET
+
+DATA vecConvertQuantizeU8AVX2Data<>+0(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8AVX2Data<>+4(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8AVX2Data<>+8(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8AVX2Data<>+12(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8AVX2Data<>+16(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8AVX2Data<>+20(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8AVX2Data<>+24(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8AVX2Data<>+28(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8AVX2Data<>+32(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8AVX2Data<>+36(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8AVX2Data<>+40(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8AVX2Data<>+44(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8AVX2Data<>+48(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8AVX2Data<>+52(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8AVX2Data<>+56(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8AVX2Data<>+60(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8AVX2Data<>+64(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8AVX2Data<>+68(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8AVX2Data<>+72(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8AVX2Data<>+76(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8AVX2Data<>+80(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8AVX2Data<>+84(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8AVX2Data<>+88(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8AVX2Data<>+92(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8AVX2Data<>+96(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8AVX2Data<>+100(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8AVX2Data<>+104(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8AVX2Data<>+108(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8AVX2Data<>+112(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8AVX2Data<>+116(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8AVX2Data<>+120(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8AVX2Data<>+124(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8AVX2Data<>+128(SB)/4, $0x7fffffff
+DATA vecConvertQuantizeU8AVX2Data<>+132(SB)/4, $0x7fffffff
+DATA vecConvertQuantizeU8AVX2Data<>+136(SB)/4, $0x7fffffff
+DATA vecConvertQuantizeU8AVX2Data<>+140(SB)/4, $0x7fffffff
+DATA vecConvertQuantizeU8AVX2Data<>+144(SB)/4, $0x7fffffff
+DATA vecConvertQuantizeU8AVX2Data<>+148(SB)/4, $0x7fffffff
+DATA vecConvertQuantizeU8AVX2Data<>+152(SB)/4, $0x7fffffff
+DATA vecConvertQuantizeU8AVX2Data<>+156(SB)/4, $0x7fffffff
+DATA vecConvertQuantizeU8AVX2Data<>+160(SB)/4, $0x3efff800
+DATA vecConvertQuantizeU8AVX2Data<>+164(SB)/4, $0x3efff800
+DATA vecConvertQuantizeU8AVX2Data<>+168(SB)/4, $0x3efff800
+DATA vecConvertQuantizeU8AVX2Data<>+172(SB)/4, $0x3efff800
+DATA vecConvertQuantizeU8AVX2Data<>+176(SB)/4, $0x3efff800
+DATA vecConvertQuantizeU8AVX2Data<>+180(SB)/4, $0x3efff800
+DATA vecConvertQuantizeU8AVX2Data<>+184(SB)/4, $0x3efff800
+DATA vecConvertQuantizeU8AVX2Data<>+188(SB)/4, $0x3efff800
+DATA vecConvertQuantizeU8AVX2Data<>+192(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8AVX2Data<>+196(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8AVX2Data<>+200(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8AVX2Data<>+204(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8AVX2Data<>+208(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8AVX2Data<>+212(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8AVX2Data<>+216(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8AVX2Data<>+220(SB)/4, $0x000000ff
+GLOBL vecConvertQuantizeU8AVX2Data<>(SB), RODATA|NOPTR, $224
+
+// func vecConvertQuantizeU8DivAVX2(a *ArgsVecConvert)
+TEXT ·vecConvertQuantizeU8DivAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ (AX), SI
+	MOVQ 8(AX), DI
+	VPXOR X2, X2, X2
+	VPXOR X3, X3, X3
+	VPBROADCASTD 36(AX), Y10
+	VPBROADCASTD 36(AX), Y11
+	VCVTDQ2PS Y10, Y4
+	VCVTDQ2PS Y11, Y5
+	VPADDD vecConvertQuantizeU8DivAVX2Data<>+0(SB), Y10, Y10
+	VPADDD vecConvertQuantizeU8DivAVX2Data<>+0(SB), Y11, Y11
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+32(SB), Y6
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+32(SB), Y7
+	VSUBPS Y4, Y6, Y6
+	VSUBPS Y5, Y7, Y7
+	VXORPS vecConvertQuantizeU8DivAVX2Data<>+64(SB), Y4, Y4
+	VXORPS vecConvertQuantizeU8DivAVX2Data<>+64(SB), Y5, Y5
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+96(SB), Y8
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+96(SB), Y9
+	VBROADCASTSS 32(AX), Y0
+	VBROADCASTSS 32(AX), Y1
+	VDIVPS Y0, Y8, Y8
+	VDIVPS Y1, Y9, Y9
+	MOVQ 16(AX), CX
+loop:
+	VBROADCASTSS 32(AX), Y8
+	VBROADCASTSS 32(AX), Y9
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
-	VDIVPS Y4, Y0, Y0
-	VDIVPS Y5, Y1, Y1
-	VMAXPS Y8, Y0, Y0
-	VMAXPS Y9, Y1, Y1
-	VMINPS Y10, Y0, Y0
-	VMINPS Y11, Y1, Y1
+	VDIVPS Y8, Y0, Y0
+	VDIVPS Y9, Y1, Y1
+	VMAXPS Y4, Y0, Y0
+	VMAXPS Y5, Y1, Y1
+	VMINPS Y6, Y0, Y0
+	VMINPS Y7, Y1, Y1
 	VCVTPS2DQ Y0, Y0
 	VCVTPS2DQ Y1, Y1
-	VPADDD Y6, Y0, Y0
-	VPADDD Y7, Y1, Y1
+	VPADDD Y10, Y0, Y0
+	VPADDD Y11, Y1, Y1
 	VPADDD Y0, Y2, Y2
 	VPADDD Y1, Y3, Y3
+	VANDPS vecConvertQuantizeU8DivAVX2Data<>+128(SB), Y0, Y0
+	VANDPS vecConvertQuantizeU8DivAVX2Data<>+128(SB), Y1, Y1
 	VPACKUSDW Y1, Y0, Y0
 	VPERMQ $216, Y0, Y0
 	VEXTRACTI128 $1, Y0, X1
@@ -55,155 +213,111 @@ loop:
 	VPADDD X0, X2, X2
 	VPERMILPS $1, X2, X0
 	VPADDD X0, X2, X2
-	VMOVD X2, 40(AX)
+	VMOVD X2, DX
+	MOVQ $1262485504, BX
+	IMULQ 16(AX), BX
+	SUBQ BX, DX
+	MOVL DX, 40(AX)
 	VZEROUPPER
 	RET
 
-DATA vecConvertQuantizeU8AVX2Data<>+0(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8AVX2Data<>+4(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8AVX2Data<>+8(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8AVX2Data<>+12(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8AVX2Data<>+16(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8AVX2Data<>+20(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8AVX2Data<>+24(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8AVX2Data<>+28(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8AVX2Data<>+32(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8AVX2Data<>+36(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8AVX2Data<>+40(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8AVX2Data<>+44(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8AVX2Data<>+48(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8AVX2Data<>+52(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8AVX2Data<>+56(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8AVX2Data<>+60(SB)/4, $0x80000000
-GLOBL vecConvertQuantizeU8AVX2Data<>(SB), RODATA|NOPTR, $64
+DATA vecConvertQuantizeU8DivAVX2Data<>+0(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8DivAVX2Data<>+4(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8DivAVX2Data<>+8(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8DivAVX2Data<>+12(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8DivAVX2Data<>+16(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8DivAVX2Data<>+20(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8DivAVX2Data<>+24(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8DivAVX2Data<>+28(SB)/4, $0x4b400000
+DATA vecConvertQuantizeU8DivAVX2Data<>+32(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+36(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+40(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+44(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+48(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+52(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+56(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+60(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+64(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+68(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+72(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+76(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+80(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+84(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+88(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+92(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+96(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+100(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+104(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+108(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+112(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+116(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+120(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+124(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+128(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+132(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+136(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+140(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+144(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+148(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+152(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+156(SB)/4, $0x000000ff
+GLOBL vecConvertQuantizeU8DivAVX2Data<>(SB), RODATA|NOPTR, $160
 
 // func vecConvertDequantizeU8AVX2(a *ArgsVecConvert)
 TEXT ·vecConvertDequantizeU8AVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
+	VBROADCASTSS 32(AX), Y2
+	VBROADCASTSS 32(AX), Y3
+	VPBROADCASTD 36(AX), Y4
+	VPBROADCASTD 36(AX), Y5
 	MOVQ 16(AX), CX
-	VBROADCASTSS 32(AX), Y4
-	VBROADCASTSS 32(AX), Y5
-	VPBROADCASTD 36(AX), Y6
-	VPBROADCASTD 36(AX), Y7
-	VCVTDQ2PS Y6, Y8
-	VCVTDQ2PS Y7, Y9
-	VMOVUPS vecConvertDequantizeU8AVX2Data<>+0(SB), Y10
-	VMOVUPS vecConvertDequantizeU8AVX2Data<>+0(SB), Y11
-	VSUBPS Y8, Y10, Y10
-	VSUBPS Y9, Y11, Y11
-	VXORPS vecConvertDequantizeU8AVX2Data<>+32(SB), Y8, Y8
-	VXORPS vecConvertDequantizeU8AVX2Data<>+32(SB), Y9, Y9
-	VPXOR X2, X2, X2
-	VPXOR X3, X3, X3
 loop:
 	VPMOVZXBD (DI), Y0
 	VPMOVZXBD 8(DI), Y1
-	VPSUBD Y6, Y0, Y0
-	VPSUBD Y7, Y1, Y1
+	VPSUBD Y4, Y0, Y0
+	VPSUBD Y5, Y1, Y1
 	VCVTDQ2PS Y0, Y0
 	VCVTDQ2PS Y1, Y1
-	VMULPS Y4, Y0, Y0
-	VMULPS Y5, Y1, Y1
+	VMULPS Y2, Y0, Y0
+	VMULPS Y3, Y1, Y1
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	ADDQ $16, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
 	JNZ loop
-	VPADDD Y3, Y2, Y2
-	VEXTRACTF128 $1, Y2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $14, X2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $1, X2, X0
-	VPADDD X0, X2, X2
-	VMOVD X2, 40(AX)
 	VZEROUPPER
 	RET
-
-DATA vecConvertDequantizeU8AVX2Data<>+0(SB)/4, $0x437f0000
-DATA vecConvertDequantizeU8AVX2Data<>+4(SB)/4, $0x437f0000
-DATA vecConvertDequantizeU8AVX2Data<>+8(SB)/4, $0x437f0000
-DATA vecConvertDequantizeU8AVX2Data<>+12(SB)/4, $0x437f0000
-DATA vecConvertDequantizeU8AVX2Data<>+16(SB)/4, $0x437f0000
-DATA vecConvertDequantizeU8AVX2Data<>+20(SB)/4, $0x437f0000
-DATA vecConvertDequantizeU8AVX2Data<>+24(SB)/4, $0x437f0000
-DATA vecConvertDequantizeU8AVX2Data<>+28(SB)/4, $0x437f0000
-DATA vecConvertDequantizeU8AVX2Data<>+32(SB)/4, $0x80000000
-DATA vecConvertDequantizeU8AVX2Data<>+36(SB)/4, $0x80000000
-DATA vecConvertDequantizeU8AVX2Data<>+40(SB)/4, $0x80000000
-DATA vecConvertDequantizeU8AVX2Data<>+44(SB)/4, $0x80000000
-DATA vecConvertDequantizeU8AVX2Data<>+48(SB)/4, $0x80000000
-DATA vecConvertDequantizeU8AVX2Data<>+52(SB)/4, $0x80000000
-DATA vecConvertDequantizeU8AVX2Data<>+56(SB)/4, $0x80000000
-DATA vecConvertDequantizeU8AVX2Data<>+60(SB)/4, $0x80000000
-GLOBL vecConvertDequantizeU8AVX2Data<>(SB), RODATA|NOPTR, $64
 
 // func vecConvertDequantizeI8AVX2(a *ArgsVecConvert)
 TEXT ·vecConvertDequantizeI8AVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
+	VBROADCASTSS 32(AX), Y2
+	VBROADCASTSS 32(AX), Y3
+	VPBROADCASTD 36(AX), Y4
+	VPBROADCASTD 36(AX), Y5
 	MOVQ 16(AX), CX
-	VBROADCASTSS 32(AX), Y4
-	VBROADCASTSS 32(AX), Y5
-	VPBROADCASTD 36(AX), Y6
-	VPBROADCASTD 36(AX), Y7
-	VCVTDQ2PS Y6, Y8
-	VCVTDQ2PS Y7, Y9
-	VMOVUPS vecConvertDequantizeI8AVX2Data<>+0(SB), Y10
-	VMOVUPS vecConvertDequantizeI8AVX2Data<>+0(SB), Y11
-	VSUBPS Y8, Y10, Y10
-	VSUBPS Y9, Y11, Y11
-	VXORPS vecConvertDequantizeI8AVX2Data<>+32(SB), Y8, Y8
-	VXORPS vecConvertDequantizeI8AVX2Data<>+32(SB), Y9, Y9
-	VPXOR X2, X2, X2
-	VPXOR X3, X3, X3
 loop:
 	VPMOVSXBD (DI), Y0
 	VPMOVSXBD 8(DI), Y1
-	VPSUBD Y6, Y0, Y0
-	VPSUBD Y7, Y1, Y1
+	VPSUBD Y4, Y0, Y0
+	VPSUBD Y5, Y1, Y1
 	VCVTDQ2PS Y0, Y0
 	VCVTDQ2PS Y1, Y1
-	VMULPS Y4, Y0, Y0
-	VMULPS Y5, Y1, Y1
+	VMULPS Y2, Y0, Y0
+	VMULPS Y3, Y1, Y1
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	ADDQ $16, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
 	JNZ loop
-	VPADDD Y3, Y2, Y2
-	VEXTRACTF128 $1, Y2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $14, X2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $1, X2, X0
-	VPADDD X0, X2, X2
-	VMOVD X2, 40(AX)
 	VZEROUPPER
 	RET
-
-DATA vecConvertDequantizeI8AVX2Data<>+0(SB)/4, $0x437f0000
-DATA vecConvertDequantizeI8AVX2Data<>+4(SB)/4, $0x437f0000
-DATA vecConvertDequantizeI8AVX2Data<>+8(SB)/4, $0x437f0000
-DATA vecConvertDequantizeI8AVX2Data<>+12(SB)/4, $0x437f0000
-DATA vecConvertDequantizeI8AVX2Data<>+16(SB)/4, $0x437f0000
-DATA vecConvertDequantizeI8AVX2Data<>+20(SB)/4, $0x437f0000
-DATA vecConvertDequantizeI8AVX2Data<>+24(SB)/4, $0x437f0000
-DATA vecConvertDequantizeI8AVX2Data<>+28(SB)/4, $0x437f0000
-DATA vecConvertDequantizeI8AVX2Data<>+32(SB)/4, $0x80000000
-DATA vecConvertDequantizeI8AVX2Data<>+36(SB)/4, $0x80000000
-DATA vecConvertDequantizeI8AVX2Data<>+40(SB)/4, $0x80000000
-DATA vecConvertDequantizeI8AVX2Data<>+44(SB)/4, $0x80000000
-DATA vecConvertDequantizeI8AVX2Data<>+48(SB)/4, $0x80000000
-DATA vecConvertDequantizeI8AVX2Data<>+52(SB)/4, $0x80000000
-DATA vecConvertDequantizeI8AVX2Data<>+56(SB)/4, $0x80000000
-DATA vecConvertDequantizeI8AVX2Data<>+60(SB)/4, $0x80000000
-GLOBL vecConvertDequantizeI8AVX2Data<>(SB), RODATA|NOPTR, $64
 
 // func vecConvertHalfToFloatAVX2(a *ArgsVecConvert)
 TEXT ·vecConvertHalfToFloatAVX2(SB), NOSPLIT, $0-8
@@ -211,20 +325,6 @@ TEXT ·vecConvertHalfToFloatAVX2(SB), NOSPLIT, $0-8
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
-	VBROADCASTSS 32(AX), Y4
-	VBROADCASTSS 32(AX), Y5
-	VPBROADCASTD 36(AX), Y6
-	VPBROADCASTD 36(AX), Y7
-	VCVTDQ2PS Y6, Y8
-	VCVTDQ2PS Y7, Y9
-	VMOVUPS vecConvertHalfToFloatAVX2Data<>+0(SB), Y10
-	VMOVUPS vecConvertHalfToFloatAVX2Data<>+0(SB), Y11
-	VSUBPS Y8, Y10, Y10
-	VSUBPS Y9, Y11, Y11
-	VXORPS vecConvertHalfToFloatAVX2Data<>+32(SB), Y8, Y8
-	VXORPS vecConvertHalfToFloatAVX2Data<>+32(SB), Y9, Y9
-	VPXOR X2, X2, X2
-	VPXOR X3, X3, X3
 loop:
 	VCVTPH2PS (DI), Y0
 	VCVTPH2PS 16(DI), Y1
@@ -234,34 +334,8 @@ loop:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	JNZ loop
-	VPADDD Y3, Y2, Y2
-	VEXTRACTF128 $1, Y2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $14, X2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $1, X2, X0
-	VPADDD X0, X2, X2
-	VMOVD X2, 40(AX)
 	VZEROUPPER
 	RET
-
-DATA vecConvertHalfToFloatAVX2Data<>+0(SB)/4, $0x437f0000
-DATA vecConvertHalfToFloatAVX2Data<>+4(SB)/4, $0x437f0000
-DATA vecConvertHalfToFloatAVX2Data<>+8(SB)/4, $0x437f0000
-DATA vecConvertHalfToFloatAVX2Data<>+12(SB)/4, $0x437f0000
-DATA vecConvertHalfToFloatAVX2Data<>+16(SB)/4, $0x437f0000
-DATA vecConvertHalfToFloatAVX2Data<>+20(SB)/4, $0x437f0000
-DATA vecConvertHalfToFloatAVX2Data<>+24(SB)/4, $0x437f0000
-DATA vecConvertHalfToFloatAVX2Data<>+28(SB)/4, $0x437f0000
-DATA vecConvertHalfToFloatAVX2Data<>+32(SB)/4, $0x80000000
-DATA vecConvertHalfToFloatAVX2Data<>+36(SB)/4, $0x80000000
-DATA vecConvertHalfToFloatAVX2Data<>+40(SB)/4, $0x80000000
-DATA vecConvertHalfToFloatAVX2Data<>+44(SB)/4, $0x80000000
-DATA vecConvertHalfToFloatAVX2Data<>+48(SB)/4, $0x80000000
-DATA vecConvertHalfToFloatAVX2Data<>+52(SB)/4, $0x80000000
-DATA vecConvertHalfToFloatAVX2Data<>+56(SB)/4, $0x80000000
-DATA vecConvertHalfToFloatAVX2Data<>+60(SB)/4, $0x80000000
-GLOBL vecConvertHalfToFloatAVX2Data<>(SB), RODATA|NOPTR, $64
 
 // func vecConvertFloatToHalfAVX2(a *ArgsVecConvert)
 TEXT ·vecConvertFloatToHalfAVX2(SB), NOSPLIT, $0-8
@@ -269,20 +343,6 @@ TEXT ·vecConvertFloatToHalfAVX2(SB), NOSPLIT, $0-8
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
-	VBROADCASTSS 32(AX), Y4
-	VBROADCASTSS 32(AX), Y5
-	VPBROADCASTD 36(AX), Y6
-	VPBROADCASTD 36(AX), Y7
-	VCVTDQ2PS Y6, Y8
-	VCVTDQ2PS Y7, Y9
-	VMOVUPS vecConvertFloatToHalfAVX2Data<>+0(SB), Y10
-	VMOVUPS vecConvertFloatToHalfAVX2Data<>+0(SB), Y11
-	VSUBPS Y8, Y10, Y10
-	VSUBPS Y9, Y11, Y11
-	VXORPS vecConvertFloatToHalfAVX2Data<>+32(SB), Y8, Y8
-	VXORPS vecConvertFloatToHalfAVX2Data<>+32(SB), Y9, Y9
-	VPXOR X2, X2, X2
-	VPXOR X3, X3, X3
 loop:
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
@@ -292,34 +352,8 @@ loop:
 	ADDQ $32, SI
 	SUBQ $16, CX
 	JNZ loop
-	VPADDD Y3, Y2, Y2
-	VEXTRACTF128 $1, Y2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $14, X2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $1, X2, X0
-	VPADDD X0, X2, X2
-	VMOVD X2, 40(AX)
 	VZEROUPPER
 	RET
-
-DATA vecConvertFloatToHalfAVX2Data<>+0(SB)/4, $0x437f0000
-DATA vecConvertFloatToHalfAVX2Data<>+4(SB)/4, $0x437f0000
-DATA vecConvertFloatToHalfAVX2Data<>+8(SB)/4, $0x437f0000
-DATA vecConvertFloatToHalfAVX2Data<>+12(SB)/4, $0x437f0000
-DATA vecConvertFloatToHalfAVX2Data<>+16(SB)/4, $0x437f0000
-DATA vecConvertFloatToHalfAVX2Data<>+20(SB)/4, $0x437f0000
-DATA vecConvertFloatToHalfAVX2Data<>+24(SB)/4, $0x437f0000
-DATA vecConvertFloatToHalfAVX2Data<>+28(SB)/4, $0x437f0000
-DATA vecConvertFloatToHalfAVX2Data<>+32(SB)/4, $0x80000000
-DATA vecConvertFloatToHalfAVX2Data<>+36(SB)/4, $0x80000000
-DATA vecConvertFloatToHalfAVX2Data<>+40(SB)/4, $0x80000000
-DATA vecConvertFloatToHalfAVX2Data<>+44(SB)/4, $0x80000000
-DATA vecConvertFloatToHalfAVX2Data<>+48(SB)/4, $0x80000000
-DATA vecConvertFloatToHalfAVX2Data<>+52(SB)/4, $0x80000000
-DATA vecConvertFloatToHalfAVX2Data<>+56(SB)/4, $0x80000000
-DATA vecConvertFloatToHalfAVX2Data<>+60(SB)/4, $0x80000000
-GLOBL vecConvertFloatToHalfAVX2Data<>(SB), RODATA|NOPTR, $64
 
 // func vecConvertIntToFloatAVX2(a *ArgsVecConvert)
 TEXT ·vecConvertIntToFloatAVX2(SB), NOSPLIT, $0-8
@@ -327,20 +361,6 @@ TEXT ·vecConvertIntToFloatAVX2(SB), NOSPLIT, $0-8
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
-	VBROADCASTSS 32(AX), Y4
-	VBROADCASTSS 32(AX), Y5
-	VPBROADCASTD 36(AX), Y6
-	VPBROADCASTD 36(AX), Y7
-	VCVTDQ2PS Y6, Y8
-	VCVTDQ2PS Y7, Y9
-	VMOVUPS vecConvertIntToFloatAVX2Data<>+0(SB), Y10
-	VMOVUPS vecConvertIntToFloatAVX2Data<>+0(SB), Y11
-	VSUBPS Y8, Y10, Y10
-	VSUBPS Y9, Y11, Y11
-	VXORPS vecConvertIntToFloatAVX2Data<>+32(SB), Y8, Y8
-	VXORPS vecConvertIntToFloatAVX2Data<>+32(SB), Y9, Y9
-	VPXOR X2, X2, X2
-	VPXOR X3, X3, X3
 loop:
 	VCVTDQ2PS (DI), Y0
 	VCVTDQ2PS 32(DI), Y1
@@ -350,31 +370,5 @@ loop:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	JNZ loop
-	VPADDD Y3, Y2, Y2
-	VEXTRACTF128 $1, Y2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $14, X2, X0
-	VPADDD X0, X2, X2
-	VPERMILPS $1, X2, X0
-	VPADDD X0, X2, X2
-	VMOVD X2, 40(AX)
 	VZEROUPPER
 	RET
-
-DATA vecConvertIntToFloatAVX2Data<>+0(SB)/4, $0x437f0000
-DATA vecConvertIntToFloatAVX2Data<>+4(SB)/4, $0x437f0000
-DATA vecConvertIntToFloatAVX2Data<>+8(SB)/4, $0x437f0000
-DATA vecConvertIntToFloatAVX2Data<>+12(SB)/4, $0x437f0000
-DATA vecConvertIntToFloatAVX2Data<>+16(SB)/4, $0x437f0000
-DATA vecConvertIntToFloatAVX2Data<>+20(SB)/4, $0x437f0000
-DATA vecConvertIntToFloatAVX2Data<>+24(SB)/4, $0x437f0000
-DATA vecConvertIntToFloatAVX2Data<>+28(SB)/4, $0x437f0000
-DATA vecConvertIntToFloatAVX2Data<>+32(SB)/4, $0x80000000
-DATA vecConvertIntToFloatAVX2Data<>+36(SB)/4, $0x80000000
-DATA vecConvertIntToFloatAVX2Data<>+40(SB)/4, $0x80000000
-DATA vecConvertIntToFloatAVX2Data<>+44(SB)/4, $0x80000000
-DATA vecConvertIntToFloatAVX2Data<>+48(SB)/4, $0x80000000
-DATA vecConvertIntToFloatAVX2Data<>+52(SB)/4, $0x80000000
-DATA vecConvertIntToFloatAVX2Data<>+56(SB)/4, $0x80000000
-DATA vecConvertIntToFloatAVX2Data<>+60(SB)/4, $0x80000000
-GLOBL vecConvertIntToFloatAVX2Data<>(SB), RODATA|NOPTR, $64

@@ -9,12 +9,14 @@ type VecConvert uint8
 const (
 	VecConvertScalar VecConvert = iota
 	VecConvertQuantizeU8AVX2
+	VecConvertQuantizeU8DivAVX2
 	VecConvertDequantizeU8AVX2
 	VecConvertDequantizeI8AVX2
 	VecConvertHalfToFloatAVX2
 	VecConvertFloatToHalfAVX2
 	VecConvertIntToFloatAVX2
 	VecConvertQuantizeU8AVX512
+	VecConvertQuantizeU8DivAVX512
 	VecConvertDequantizeU8AVX512
 	VecConvertDequantizeI8AVX512
 	VecConvertHalfToFloatAVX512
@@ -26,12 +28,14 @@ const (
 var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertScalar", ISA: Scalar},
 	{Name: "vecConvertQuantizeU8AVX2", ISA: AVX2},
+	{Name: "vecConvertQuantizeU8DivAVX2", ISA: AVX2},
 	{Name: "vecConvertDequantizeU8AVX2", ISA: AVX2},
 	{Name: "vecConvertDequantizeI8AVX2", ISA: AVX2},
 	{Name: "vecConvertHalfToFloatAVX2", ISA: AVX2},
 	{Name: "vecConvertFloatToHalfAVX2", ISA: AVX2},
 	{Name: "vecConvertIntToFloatAVX2", ISA: AVX2},
 	{Name: "vecConvertQuantizeU8AVX512", ISA: AVX512},
+	{Name: "vecConvertQuantizeU8DivAVX512", ISA: AVX512},
 	{Name: "vecConvertDequantizeU8AVX512", ISA: AVX512},
 	{Name: "vecConvertDequantizeI8AVX512", ISA: AVX512},
 	{Name: "vecConvertHalfToFloatAVX512", ISA: AVX512},

@@ -5,27 +5,56 @@ package main
 var convertFuncs = []struct {
 	name     string
 	from, to int // bytes of an element
+	prepare  func(v *vec, c *convert)
 	body     func(v *vec, c *convert)
 }{
-	{"QuantizeU8", 4, 1, func(v *vec, c *convert) {
+	{"QuantizeU8", 4, 1, prepareQuantize, func(v *vec, c *convert) {
+		q, d := v.wide("q"), v.wide("d")
+		v.op("VMULPS", At(c.src, 0), c.inv, c.x)
+		v.op("VMAXPS", c.lo, c.x, c.x)
+		v.op("VMINPS", c.hi, c.x, c.x)
+		v.op("VADDPS", c.magic, c.x, q)
+		v.op("VSUBPS", c.magic, q, d)
+		v.op("VSUBPS", d, c.x, d)
+		v.tieTest(d)
+		sure := v.Label("sure")
+		v.Op("JZ", sure)
+		v.fill(v.Field("Scale"), d)
+		v.load(nil, At(c.src, 0), q)
+		v.op("VDIVPS", d, q, q)
+		v.op("VMAXPS", c.lo, q, q)
+		v.op("VMINPS", c.hi, q, q)
+		v.op("VCVTPS2DQ", q, q)
+		v.op("VPADDD", c.magic, q, q)
+		v.Bind(sure)
+		v.op("VPADDD", q, c.sum, c.sum)
+		v.storeBytes(q, At(c.dst, 0))
+		v.release(q, d)
+	}},
+	{"QuantizeU8Div", 4, 1, prepareQuantize, func(v *vec, c *convert) {
+		v.fill(v.Field("Scale"), c.inv)
 		v.load(nil, At(c.src, 0), c.x)
-		v.quantize(c.grid, c.x)
+		v.op("VDIVPS", c.inv, c.x, c.x)
+		v.op("VMAXPS", c.lo, c.x, c.x)
+		v.op("VMINPS", c.hi, c.x, c.x)
+		v.op("VCVTPS2DQ", c.x, c.x)
+		v.op("VPADDD", c.magic, c.x, c.x)
 		v.op("VPADDD", c.x, c.sum, c.sum)
 		v.storeBytes(c.x, At(c.dst, 0))
 	}},
-	{"DequantizeU8", 1, 4, func(v *vec, c *convert) { v.dequantize("VPMOVZXBD", c) }},
-	{"DequantizeI8", 1, 4, func(v *vec, c *convert) { v.dequantize("VPMOVSXBD", c) }},
-	{"HalfToFloat", 2, 4, func(v *vec, c *convert) {
+	{"DequantizeU8", 1, 4, prepareDequantize, func(v *vec, c *convert) { v.dequantize("VPMOVZXBD", c) }},
+	{"DequantizeI8", 1, 4, prepareDequantize, func(v *vec, c *convert) { v.dequantize("VPMOVSXBD", c) }},
+	{"HalfToFloat", 2, 4, nil, func(v *vec, c *convert) {
 		v.narrow("VCVTPH2PS", c.src, 2, c.x)
 		v.store(nil, c.x, At(c.dst, 0))
 	}},
-	{"FloatToHalf", 4, 2, func(v *vec, c *convert) {
+	{"FloatToHalf", 4, 2, nil, func(v *vec, c *convert) {
 		v.load(nil, At(c.src, 0), c.x)
 		for i, r := range c.x {
 			v.Op("VCVTPS2PH", Imm(0), r, At(c.dst, i*v.ISA.Width/2))
 		}
 	}},
-	{"IntToFloat", 4, 4, func(v *vec, c *convert) {
+	{"IntToFloat", 4, 4, nil, func(v *vec, c *convert) {
 		v.op("VCVTDQ2PS", At(c.src, 0), c.x)
 		v.store(nil, c.x, At(c.dst, 0))
 	}},
@@ -33,9 +62,36 @@ var convertFuncs = []struct {
 
 // convert is a conversion's registers.
 type convert struct {
-	dst, src Reg
-	x, sum   wide
-	grid     *grid
+	dst, src    Reg
+	x           wide
+	sum         wide // for QuantizeU8; empty for the others
+	lo, hi      wide // the bounds of the quotient
+	inv, magic  wide // the scale's reciprocal, gridMagic plus the zero point
+	scale, zero wide // for the dequantizations
+}
+
+func prepareQuantize(v *vec, c *convert) {
+	c.sum, c.lo, c.hi, c.inv, c.magic = v.wide("sum"), v.wide("lo"), v.wide("hi"), v.wide("inv"), v.wide("magic")
+	v.set(0, c.sum)
+	for _, r := range c.magic {
+		v.Op("VPBROADCASTD", v.Field("Zero"), r)
+	}
+	v.op("VCVTDQ2PS", c.magic, c.lo)
+	v.op("VPADDD", splat(gridBits), c.magic, c.magic)
+	v.set(val(255), c.hi)
+	v.op("VSUBPS", c.lo, c.hi, c.hi)
+	v.op("VXORPS", splat(1<<31), c.lo, c.lo)
+	v.set(val(1), c.inv)
+	v.fill(v.Field("Scale"), c.x)
+	v.op("VDIVPS", c.x, c.inv, c.inv)
+}
+
+func prepareDequantize(v *vec, c *convert) {
+	c.scale, c.zero = v.wide("scale"), v.wide("zero")
+	v.fill(v.Field("Scale"), c.scale)
+	for _, r := range c.zero {
+		v.Op("VPBROADCASTD", v.Field("Zero"), r)
+	}
 }
 
 // narrow applies a widening instruction to 16 elements of that many bytes.
@@ -47,9 +103,9 @@ func (v *vec) narrow(op string, src Reg, bytes int, dst wide) {
 
 func (v *vec) dequantize(op string, c *convert) {
 	v.narrow(op, c.src, 1, c.x)
-	v.op("VPSUBD", c.grid.zero, c.x, c.x)
+	v.op("VPSUBD", c.zero, c.x, c.x)
 	v.op("VCVTDQ2PS", c.x, c.x)
-	v.op("VMULPS", c.grid.scale, c.x, c.x)
+	v.op("VMULPS", c.scale, c.x, c.x)
 	v.store(nil, c.x, At(c.dst, 0))
 }
 
@@ -66,17 +122,11 @@ func vecConvertFamily() *Family {
 	for _, isa := range vecISAs {
 		for _, fn := range convertFuncs {
 			v := newVec("vecConvert"+fn.name, isa, args)
-			c := &convert{dst: v.Load("Dst"), src: v.Load("Src"), x: v.wide("x"), sum: v.wide("sum"), grid: v.newGrid()}
-			n := v.Load("N")
-			v.fill(v.Field("Scale"), c.grid.scale)
-			for _, r := range c.grid.zero {
-				v.Op("VPBROADCASTD", v.Field("Zero"), r)
+			c := &convert{dst: v.Load("Dst"), src: v.Load("Src"), x: v.wide("x")}
+			if fn.prepare != nil {
+				fn.prepare(v, c)
 			}
-			v.op("VCVTDQ2PS", c.grid.zero, c.grid.lo)
-			v.set(val(255), c.grid.hi)
-			v.op("VSUBPS", c.grid.lo, c.grid.hi, c.grid.hi)
-			v.op("VXORPS", splat(1<<31), c.grid.lo, c.grid.lo)
-			v.set(0, c.sum)
+			n := v.Load("N")
 			loop := v.Label("loop")
 			v.Bind(loop)
 			fn.body(v, c)
@@ -84,8 +134,9 @@ func vecConvertFamily() *Family {
 			v.Op("ADDQ", Imm(16*fn.to), c.dst)
 			v.Op("SUBQ", Imm(16), n)
 			v.Op("JNZ", loop)
-			v.fold("VPADDD", c.sum, c.x)
-			v.Op("VMOVD", c.sum[0].X(), v.Field("Sum"))
+			if c.sum != nil {
+				v.Op("MOVL", v.sumBytes("N", c.sum, c.x), v.Field("Sum"))
+			}
 			v.Ret()
 			f.Kernels = append(f.Kernels, v.Kernel)
 		}

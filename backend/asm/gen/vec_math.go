@@ -68,6 +68,10 @@ func (v *vec) negAbs(x, dst wide) { v.op("VORPS", splat(1<<31), x, dst) }
 
 // copySign gives x the magnitude of y, which is clobbered.
 func (v *vec) copySign(x, y wide) {
+	if v.hasMasks() {
+		v.op("VPTERNLOGD", Imm(0xe4), splat(1<<31), y, x) // the bit of x where the constant has one, else of y
+		return
+	}
 	v.op("VANDPS", splat(1<<31), x, x)
 	v.op("VANDPS", splat(0x7fffffff), y, y)
 	v.op("VORPS", y, x, x)

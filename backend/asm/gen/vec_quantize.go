@@ -19,31 +19,54 @@ func vecQuantizeFamily() *Family {
 	return f
 }
 
-// grid is the registers of a uint8 grid.
-type grid struct {
-	scale, zero wide // zero as integers
-	lo, hi      wide // the bounds of the quotient
+// Integers of a grid are made as a float32 sum with a large constant, whose low bits then are the rounded integer.
+const (
+	gridMagic = 12582912   // 1.5 * 2^23
+	gridBits  = 0x4b400000 // its bit pattern
+)
+
+// tieMargin is how near to a tie a quotient must be for its product with the reciprocal to round differently. Of values
+// up to 256, the error is at most 2^-24 of the value for each rounding (of the reciprocal, the product and the exact
+// quotient), which is less.
+const tieMargin = 0x1p-14
+
+// tieTest sets the flags: not zero if a lane of d is near half an integer from 0, or a NaN. d is clobbered.
+func (v *vec) tieTest(d wide) {
+	v.op("VANDPS", splat(0x7fffffff), d, d)
+	if v.hasMasks() {
+		m := v.Mask("near")
+		v.Op("VCMPPS", Imm(notLessEqual), v.splatMem(val(0.5-tieMargin)), d[0], m)
+		v.Op("KORTESTW", m, m)
+		v.Free(m)
+		return
+	}
+	v.op("VCMPPS", Imm(notLessEqual), val(0.5-tieMargin), d, d)
+	v.Op("VORPS", d[0], d[1], d[0])
+	r := v.GP("near")
+	v.Op("VMOVMSKPS", d[0], r)
+	v.Op("TESTQ", r, r)
+	v.Free(r)
 }
 
-func (v *vec) newGrid() *grid {
-	return &grid{v.wide("scale"), v.wide("zero"), v.wide("lo"), v.wide("hi")}
+// sumBytes leaves in a new register the sum of n results of which sum holds gridBits too many for each.
+func (v *vec) sumBytes(n string, sum, tmp wide) Reg {
+	v.fold("VPADDD", sum, tmp)
+	r, c := v.GP("sum"), v.GP("n")
+	v.Op("VMOVD", sum[0].X(), r)
+	v.Op("MOVQ", Imm(gridBits), c)
+	v.Op("IMULQ", v.Field(n), c)
+	v.Op("SUBQ", c, r)
+	v.Free(c)
+	return r
 }
 
-// quantize leaves the integers of x in x.
-func (v *vec) quantize(g *grid, x wide) {
-	v.op("VDIVPS", g.scale, x, x)
-	v.op("VMAXPS", g.lo, x, x)
-	v.op("VMINPS", g.hi, x, x)
-	v.op("VCVTPS2DQ", x, x)
-	v.op("VPADDD", g.zero, x, x)
-}
-
-// storeBytes stores the low byte of each of the 16 integers, which are in 0..255, and clobbers them.
+// storeBytes stores the low byte of each of the 16 integers and clobbers them.
 func (v *vec) storeBytes(x wide, dst Mem) {
 	if v.hasMasks() {
 		v.Op("VPMOVDB", x[0], dst)
 		return
 	}
+	v.op("VANDPS", splat(255), x, x)
 	v.Op("VPACKUSDW", x[1], x[0], x[0])
 	v.Op("VPERMQ", Imm(0xd8), x[0], x[0])
 	v.Op("VEXTRACTI128", Imm(1), x[0], x[1].X())
@@ -62,37 +85,36 @@ func (v *vec) keep(m *mask, x wide) {
 	}
 }
 
-// gridOf makes the grid of the range from lane 0 of lo to that of hi, 0 included, and stores scale and zero point.
-func (v *vec) gridOf(lo, hi wide, at Reg) *grid {
-	g := v.newGrid()
-	mn, mx, s, z, t := lo[0].X(), hi[0].X(), g.scale[0].X(), g.zero[0].X(), g.lo[0].X()
+// gridOf makes the grid of the range from lane 0 of lo to that of hi, 0 included, and stores scale and zero point. It
+// returns the scale, its reciprocal, and gridMagic plus the zero point. lo, hi and tmp are clobbered.
+func (v *vec) gridOf(lo, hi, tmp wide, at Reg) (scale, inv, magic wide) {
+	scale, inv, magic = v.wide("scale"), v.wide("inv"), v.wide("magic")
+	mn, mx, s, z, zero, c := lo[0].X(), hi[0].X(), scale[0].X(), magic[0].X(), inv[0].X(), tmp[0].X()
+	v.Op("VPXOR", zero, zero, zero)
 	v.Op("VSUBPS", mn, mx, s)
-	v.setX(val(255), t)
-	v.Op("VDIVPS", t, s, s)
-	v.Op("VPXOR", t, t, t)
-	v.Op("VCMPPS", Imm(equal), t, s, mx)
-	one := g.hi[0].X()
-	v.setX(val(1), one)
-	v.Op("VBLENDVPS", mx, one, s, s)
+	v.setX(val(255), c)
+	v.Op("VDIVPS", c, s, s)
+	v.Op("VCMPPS", Imm(equal), zero, s, mx)
+	v.setX(val(1), z)
+	v.Op("VBLENDVPS", mx, z, s, s)
 	v.Op("VDIVPS", s, mn, z)
-	v.Op("VSUBPS", z, t, z)
-	v.Op("VMAXPS", t, z, z)
-	v.setX(val(255), one)
-	v.Op("VMINPS", one, z, z)
+	v.Op("VSUBPS", z, zero, z)
+	v.Op("VMAXPS", zero, z, z)
+	v.Op("VMINPS", c, z, z)
 	v.Op("VCVTPS2DQ", z, z)
-	v.Op("VCVTDQ2PS", z, mx)
-	v.Op("VSUBPS", mx, t, mn)
-	v.Op("VSUBPS", mx, one, mx)
 	p := v.Load("Scale")
 	v.Op("VMOVSS", s, At(p, 0).Idx(at, 1))
 	v.Op("MOVQ", v.Field("Zero"), p)
 	v.Op("VMOVD", z, At(p, 0).Idx(at, 1))
 	v.Free(p)
-	v.fill(mn, g.lo)
-	v.fill(mx, g.hi)
-	v.fill(s, g.scale)
-	v.fill(z, g.zero)
-	return g
+	v.setX(splat(gridBits), c)
+	v.Op("VPADDD", c, z, z)
+	v.setX(val(1), c)
+	v.Op("VDIVPS", s, c, c)
+	v.fill(s, scale)
+	v.fill(z, magic)
+	v.fill(c, inv)
+	return scale, inv, magic
 }
 
 func quantizeRowsKernel(isa *ISA, args *Args) *Kernel {
@@ -107,44 +129,60 @@ func quantizeRowsKernel(isa *ISA, args *Args) *Kernel {
 	v.Op("ADDQ", v.Field("DstAt"), dst)
 	v.Op("MOVQ", dst, end)
 	v.Op("ADDQ", v.Field("DstStep"), end)
-	v.Op("MOVQ", v.Field("ScaleAt"), at)
 
-	lo, hi, odd, x := v.wide("lo"), v.wide("hi"), v.wide("odd"), v.wide("x")
-	v.set(0, lo)
-	v.set(0, hi)
-	v.set(0, odd)
-	v.each(s, func(m *mask) { // elements outside the mask are 0, which the range includes
-		v.load(m, s.at(src), x)
-		v.op("VMINPS", x, lo, lo)
-		v.op("VMAXPS", x, hi, hi)
-		v.op("VFMADD231PS", splat(0), x, odd)
+	x, lo, hi, odd := v.wide("x"), [2]wide{v.wide("lo"), v.wide("lo")}, [2]wide{v.wide("hi"), v.wide("hi")}, [2]wide{v.wide("odd"), v.wide("odd")}
+	for j := range 2 {
+		v.set(0, lo[j])
+		v.set(0, hi[j])
+		v.set(0, odd[j])
+	}
+	// Elements outside the mask are 0, which the range includes.
+	v.eachOf(2, s, func(m *mask, j int, at func(p Reg) Mem) {
+		v.load(m, at(src), x)
+		v.op("VMINPS", x, lo[j], lo[j])
+		v.op("VMAXPS", x, hi[j], hi[j])
+		v.op("VFMADD231PS", splat(0), x, odd[j])
 	})
-	flag := v.newMask("flag")
-	v.cmp(unordered, odd, odd, flag)
-	bits := v.flagBits(flag)
-	v.freeMask(flag)
-	v.Op("TESTQ", bits, bits)
-	v.Free(bits)
+	v.op("VMINPS", lo[1], lo[0], lo[0])
+	v.op("VMAXPS", hi[1], hi[0], hi[0])
+	v.op("VADDPS", odd[1], odd[0], odd[0])
+	v.release(lo[1], hi[1], odd[1])
+	v.Op("MOVQ", v.Field("ScaleAt"), at)
+	v.nanTest(odd[0])
 	v.Op("JNZ", poison)
-	v.fold("VMINPS", lo, x)
-	v.fold("VMAXPS", hi, x)
-	v.release(odd, x)
-	g := v.gridOf(lo, hi, at)
-	v.release(lo, hi)
+	v.fold("VMINPS", lo[0], x)
+	v.fold("VMAXPS", hi[0], x)
+	v.release(odd[0])
+	scale, inv, magic := v.gridOf(lo[0], hi[0], x, at)
+	v.release(lo[0], hi[0])
 
-	x, sum := v.wide("x"), v.wide("sum")
+	q, sum := v.wide("q"), v.wide("sum")
 	v.set(0, sum)
 	v.each(s, func(m *mask) {
 		v.load(m, s.at(src), x)
-		v.quantize(g, x)
-		v.keep(m, x)
-		v.op("VPADDD", x, sum, sum)
-		v.storeBytes(x, At(dst, 0))
+		d := v.wide("d")
+		v.op("VMOVAPS", magic, q)
+		v.op("VFMADD231PS", inv, x, q)
+		v.op("VSUBPS", magic, q, d)
+		v.op("VFMSUB231PS", inv, x, d)
+		v.tieTest(d)
+		v.release(d)
+		sure := v.Label("sure")
+		v.Op("JZ", sure)
+		v.op("VDIVPS", scale, x, x)
+		v.op("VCVTPS2DQ", x, x)
+		v.op("VPADDD", magic, x, q)
+		v.Bind(sure)
+		v.op("VPMINSD", splat(gridBits+255), q, q)
+		v.keep(m, q)
+		v.op("VPADDD", q, sum, sum)
+		v.storeBytes(q, At(dst, 0))
 		v.Op("ADDQ", Imm(16), dst)
 	})
-	v.fold("VPADDD", sum, x)
+	total := v.sumBytes("N", sum, x)
 	p := v.Load("Sum")
-	v.Op("VMOVD", sum[0].X(), At(p, 0).Idx(at, 1))
+	v.Op("MOVL", total, At(p, 0).Idx(at, 1))
+	v.Free(total)
 	v.Op("JMP", pad)
 
 	v.Bind(poison)

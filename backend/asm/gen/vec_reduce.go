@@ -98,3 +98,20 @@ func (v *vec) flagBits(flag mask) Reg {
 	v.Op("VMOVMSKPS", flag.w[0], r)
 	return r
 }
+
+// nanTest sets the flags: not zero if a lane is a NaN. x is clobbered.
+func (v *vec) nanTest(x wide) {
+	if v.hasMasks() {
+		m := v.Mask("nan")
+		v.Op("VCMPPS", Imm(unordered), x[0], x[0], m)
+		v.Op("KORTESTW", m, m)
+		v.Free(m)
+		return
+	}
+	v.op("VCMPPS", Imm(unordered), x, x, x)
+	v.Op("VORPS", x[0], x[1], x[0])
+	r := v.GP("nan")
+	v.Op("VMOVMSKPS", x[0], r)
+	v.Op("TESTQ", r, r)
+	v.Free(r)
+}

@@ -129,13 +129,13 @@ func (v *vec) freeMask(m mask) {
 	v.release(m.w)
 }
 
-// Predicates of cmp; only the first two are true of NaN.
+// Predicates of cmp; only the first three are true of NaN.
 const (
-	notLess   = 0x15
-	unordered = 3
-	equal     = 0
-	less      = 0x11
-	greater   = 0x1e
+	notLess      = 0x15
+	notLessEqual = 0x16
+	unordered    = 3
+	equal        = 0
+	less         = 0x11
 )
 
 // cmp is the mask of lanes where a pred b; b may be in memory.
@@ -258,6 +258,37 @@ func (v *vec) each(s *span, body func(m *mask)) {
 	v.Op("TESTQ", s.rem, s.rem)
 	v.Op("JZ", done)
 	body(&s.tail)
+	v.Bind(done)
+}
+
+// eachOf is each for bodies whose order does not matter: whole blocks come n at a time, the j-th at that distance.
+func (v *vec) eachOf(n int, s *span, body func(m *mask, j int, at func(p Reg) Mem)) {
+	many, loop, single, tail, done := v.Label("many"), v.Label("loop"), v.Label("single"), v.Label("tail"), v.Label("done")
+	count := v.GP("count")
+	v.Op("XORQ", s.index, s.index)
+	v.Op("MOVQ", s.blocks, count)
+	v.Op("SUBQ", Imm(n), count)
+	v.Op("JL", single)
+	v.Bind(many)
+	for j := range n {
+		body(nil, j, func(p Reg) Mem { return s.at(p).Add(64 * j) })
+	}
+	v.Op("ADDQ", Imm(64*n), s.index)
+	v.Op("SUBQ", Imm(n), count)
+	v.Op("JGE", many)
+	v.Bind(single)
+	v.Op("ADDQ", Imm(n), count)
+	v.Op("JZ", tail)
+	v.Bind(loop)
+	body(nil, 0, s.at)
+	v.Op("ADDQ", Imm(64), s.index)
+	v.Op("DECQ", count)
+	v.Op("JNZ", loop)
+	v.Bind(tail)
+	v.Free(count)
+	v.Op("TESTQ", s.rem, s.rem)
+	v.Op("JZ", done)
+	body(&s.tail, 0, s.at)
 	v.Bind(done)
 }
 
