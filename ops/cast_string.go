@@ -9,12 +9,8 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-// toStrings writes numbers as ONNX Runtime does: 8 or 17 significant digits, NaN, INF, -INF; bool as 1 and 0.
+// toStrings writes numbers as ONNX Runtime does: 8 significant digits, NaN, INF, -INF; bool as 1 and 0.
 func toStrings(dst []string, x *tensor.Tensor) {
-	digits := 8
-	if x.DType() == tensor.Float64 {
-		digits = 17
-	}
 	var b castBuf
 	for at := 0; at < len(dst); at += castBlock {
 		b.n = min(castBlock, len(dst)-at)
@@ -22,7 +18,7 @@ func toStrings(dst []string, x *tensor.Tensor) {
 		for i := range b.n {
 			switch b.kind {
 			case castFloat:
-				dst[at+i] = formatFloat(b.f[i], digits)
+				dst[at+i] = formatFloat(b.f[i])
 			case castInt:
 				dst[at+i] = strconv.FormatInt(b.i[i], 10)
 			case castUint:
@@ -32,7 +28,7 @@ func toStrings(dst []string, x *tensor.Tensor) {
 	}
 }
 
-func formatFloat(x float64, digits int) string {
+func formatFloat(x float64) string {
 	switch {
 	case math.IsNaN(x):
 		return "NaN"
@@ -41,7 +37,7 @@ func formatFloat(x float64, digits int) string {
 	case math.IsInf(x, -1):
 		return "-INF"
 	}
-	return strconv.FormatFloat(x, 'g', digits, 64)
+	return strconv.FormatFloat(x, 'g', 8, 64)
 }
 
 // fromStrings parses numbers: floats in any usual notation, in any case; integers and bools also from a float's.

@@ -18,12 +18,16 @@ func (l lib) clips() []graph.Def {
 			u.f = func(x float64) float64 { return min(max(x, float64(lo)), float64(hi)) }
 			return u, nil
 		}},
-		{Op: "Clip", Since: 11, Types: numberTypes, New: func(*graph.Attrs) (graph.Op, error) { return clip{l}, nil }},
+		{Op: "Clip", Since: 11, Types: numberTypes, New: func(*graph.Attrs) (graph.Op, error) { return clip{l, math.MaxFloat32}, nil }},
 	}
 }
 
-// clip is Clip with its limits as optional inputs. With min above max every element becomes max.
-type clip struct{ lib }
+// clip is Clip with its limits as optional inputs, which are the type's finite limits when they are absent. With min
+// above max every element becomes max.
+type clip struct {
+	lib
+	max float32 // the limit of the type that is computed in float32
+}
 
 func (clip) InPlace() []int { return []int{0} }
 
@@ -54,11 +58,15 @@ func (o clip) Infer(c *graph.InferCtx) error {
 func (o clip) Run(c *graph.RunCtx) error {
 	switch d := c.In[0].DType(); d {
 	case tensor.Float32:
-		lo, hi := clipLimits(c, float32(math.Inf(-1)), float32(math.Inf(1)))
+		lo, hi := clipLimits(c, -o.max, o.max)
 		return o.runUnary(c, backend.Clip, lo, hi, grainCheap)
 	case tensor.Float64:
-		return runClip(c, math.Inf(-1), math.Inf(1))
-	case tensor.Float16, tensor.BFloat16:
+		return runClip(c, -math.MaxFloat64, math.MaxFloat64)
+	case tensor.Float16:
+		o.max = 65504
+		return o.asFloat32(c, o.Run)
+	case tensor.BFloat16:
+		o.max = 0x1.fep127
 		return o.asFloat32(c, o.Run)
 	case tensor.Int8:
 		return runClip[int8](c, math.MinInt8, math.MaxInt8)
