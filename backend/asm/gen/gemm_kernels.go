@@ -1,5 +1,8 @@
 package main
 
+// ahead is how far before its use B is prefetched: far enough for the cache level that is shared between cores.
+const ahead = 4096
+
 // unroll is the number of steps in a round of the main loop.
 const unroll = 4
 
@@ -158,6 +161,9 @@ func (t *tile) step(acc [][]Reg, a func(r int) Mem, b func(v int) Mem) {
 	for v := range bs {
 		bs[v] = t.V("b")
 		t.loadB(b(v), bs[v])
+		if m := b(v); t.mr >= 4 && v*t.bWidth%64 == 0 && t.bWidth*t.nv >= 64 {
+			t.Op("PREFETCHT0", m.Add(ahead))
+		}
 	}
 	as := t.spare(t.mr)
 	for r := range t.mr {
