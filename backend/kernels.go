@@ -18,6 +18,7 @@ type Kernels struct {
 	wideA          bool      // integer kernels read A as 16-bit integers, which widen makes
 	widen          asm.Widen // of Do's scratch
 	scratch        *sync.Pool
+	transpose      asm.Transpose
 	bindRows       int // rows up to which a product reads a float32 B in place
 }
 

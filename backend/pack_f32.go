@@ -36,7 +36,7 @@ func (k *Kernels) PackF32Into(p *PackedF32, dst []float32, b []float32, K, N, ld
 		w := nv * l.vec
 		panel, cols := p.data[col*K:][:w*K], min(w, N-col)
 		if trans {
-			transposePanel(panel, b[col*ldb:], K, cols, w, ldb)
+			k.transposePanel(panel, b[col*ldb:], K, cols, w, ldb)
 			continue
 		}
 		for r := range K {
@@ -59,17 +59,22 @@ func (k *Kernels) BindF32Into(p *PackedF32, dst []float32, b []float32, K, N, ld
 }
 
 // transposePanel writes columns that lie contiguously, ldb apart, to a panel of w columns.
-func transposePanel(panel, b []float32, K, cols, w, ldb int) {
+func (k *Kernels) transposePanel(panel, b []float32, K, cols, w, ldb int) {
+	k8, c8 := K&^7, cols&^7
+	if k8 > 0 && c8 > 0 {
+		k.transpose.Call(&asm.ArgsTranspose{Dst: &panel[0], LDD: int64(4 * w), Src: &b[0], LDS: int64(4 * ldb), K: int64(k8), Cols: int64(c8)})
+	}
 	for c := range cols {
-		src := b[c*ldb:][:K]
-		for i, at := 0, c; i < len(src); i, at = i+1, at+w {
-			panel[at] = src[i]
+		from := k8
+		if c >= c8 {
+			from = 0
+		}
+		for i, v := range b[c*ldb+from:][:K-from] {
+			panel[(from+i)*w+c] = v
 		}
 	}
-	for c := cols; c < w; c++ {
-		for at := c; at < len(panel); at += w {
-			panel[at] = 0
-		}
+	for r := 0; cols < w && r < K; r++ {
+		clear(panel[r*w+cols : (r+1)*w])
 	}
 }
 

@@ -51,6 +51,9 @@ func All() []*Kernels {
 		if t.ints == asm.AVX2 {
 			k.wideA, k.widen = true, asm.WidenAVX2
 		}
+		if t.floats != asm.Scalar {
+			k.transpose = asm.TransposeAVX2
+		}
 		k.scratch = &sync.Pool{New: func() any { return new([]int16) }}
 		all = append(all, k)
 	}
