@@ -15,6 +15,7 @@ func Defs(k *backend.Kernels) []graph.Def {
 	var defs []graph.Def
 	for _, family := range []func() []graph.Def{
 		l.shapes, l.views, l.reshapes, l.transposes,
+		l.texts, l.vectorizers,
 		l.einsums, l.determinants, l.randoms,
 		l.placements, l.grids, l.detections,
 		l.selectors, l.uniques,
