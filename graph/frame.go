@@ -240,7 +240,7 @@ func newTensor(d tensor.DType, shape []int) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n > maxValueBits/max(d.Bits(), 1) {
+	if tooLarge(d, n) {
 		return nil, fmt.Errorf("%v is too large", tensor.SpecOf(d, shape...))
 	}
 	return tensor.New(d, shape...)

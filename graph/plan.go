@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime/debug"
 	"slices"
+	"unsafe"
 
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -209,7 +210,7 @@ func (p *plan) setValues() error {
 			continue
 		}
 		n, err := tensor.Count(pv.shape)
-		if err != nil || n > maxValueBits/max(pv.spec.DType.Bits(), 1) {
+		if err != nil || tooLarge(pv.spec.DType, n) {
 			return fmt.Errorf("value %q of %v is too large", v.Name, pv.spec)
 		}
 		pv.size = pv.spec.DType.ByteLen(n)
@@ -225,5 +226,13 @@ func (p *plan) setValues() error {
 	return nil
 }
 
-// maxValueBits bounds one value's memory (64 GiB), so that a hostile shape is an error and does not end the process.
-const maxValueBits = min(1<<39, math.MaxInt/2)
+// maxValueBytes bounds one value's memory, and an arena's, so that a hostile shape is an error and does not end the
+// process.
+const maxValueBytes = min(1<<36, math.MaxInt/2)
+
+func tooLarge(d tensor.DType, n int) bool {
+	if d == tensor.String {
+		return n > maxValueBytes/int(unsafe.Sizeof(""))
+	}
+	return d.ByteLen(n) > maxValueBytes
+}

@@ -98,8 +98,11 @@ func (p *plan) readsTwice(n *progNode, i int) bool {
 	return false
 }
 
-// setOffsets places the arena's values: the largest first, each into the smallest gap that holds it among the values
-// that live at the same time.
+// maxBySize is the largest number of values that are placed by size too: that takes the square of it.
+const maxBySize = 4000
+
+// setOffsets places the arena's values, each into the smallest gap that holds it among the values that live at the same
+// time: the largest first, or those written first. Whichever needs less memory counts.
 func (p *plan) setOffsets() error {
 	var roots []int
 	for id := range p.values {
@@ -108,20 +111,47 @@ func (p *plan) setOffsets() error {
 		}
 	}
 	slices.SortFunc(roots, func(a, b int) int {
-		return cmp.Or(cmp.Compare(p.values[b].size, p.values[a].size), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(p.values[a].first, p.values[b].first), cmp.Compare(a, b))
 	})
-	var placed []int // by offset
-	for _, id := range roots {
-		v := &p.values[id]
-		v.off = p.gap(placed, v)
-		p.arena = max(p.arena, v.off+alignUp(v.size))
-		if p.arena > maxValueBits/8 {
-			return fmt.Errorf("the values of graph %q take more than %d bytes", p.prog.graph.Name, p.arena)
+	p.arena = p.place(roots, true)
+	if len(roots) <= maxBySize {
+		byTime := make([]int, len(p.values))
+		for _, id := range roots {
+			byTime[id] = p.values[id].off
 		}
-		at, _ := slices.BinarySearchFunc(placed, v.off, func(id, off int) int { return cmp.Compare(p.values[id].off, off) })
-		placed = slices.Insert(placed, at, id)
+		slices.SortStableFunc(roots, func(a, b int) int { return cmp.Compare(p.values[b].size, p.values[a].size) })
+		if n := p.place(roots, false); n < p.arena {
+			p.arena = n
+		} else {
+			for _, id := range roots {
+				p.values[id].off = byTime[id]
+			}
+		}
+	}
+	if p.arena > maxValueBytes {
+		return fmt.Errorf("the values of graph %q take more than %d bytes", p.prog.graph.Name, maxValueBytes)
 	}
 	return nil
+}
+
+// place sets the offsets of values one by one and returns the bytes that they take. inTime says that they come in the
+// order in which they are written, so that those which died before can be forgotten. It stops above maxValueBytes.
+func (p *plan) place(roots []int, inTime bool) int {
+	var placed []int // by offset
+	end := 0
+	for _, id := range roots {
+		v := &p.values[id]
+		if inTime {
+			placed = slices.DeleteFunc(placed, func(o int) bool { return p.values[o].last < v.first })
+		}
+		v.off = p.gap(placed, v)
+		if end = max(end, v.off+alignUp(v.size)); end > maxValueBytes {
+			break
+		}
+		at, _ := slices.BinarySearchFunc(placed, v.off, func(o, off int) int { return cmp.Compare(p.values[o].off, off) })
+		placed = slices.Insert(placed, at, id)
+	}
+	return end
 }
 
 func alignUp(n int) int { return (n + arenaAlign - 1) &^ (arenaAlign - 1) }

@@ -260,6 +260,28 @@ func TestConcurrentRunsShareTheLimit(t *testing.T) {
 	}
 }
 
+func TestWorkersStartWhenThereIsSomethingForThem(t *testing.T) {
+	withProcs(t, 2)
+	p := NewPool(NewLimit(2))
+	c := &counter{hits: make([]atomic.Int32, 100)}
+	run := func(n int) (atBegin, atEnd int) {
+		p.Begin(context.Background())
+		atBegin = p.taken
+		if err := p.For(n, 10, c); err != nil {
+			t.Fatal(err)
+		}
+		atEnd = p.taken
+		p.End()
+		c.check(t, n, 1)
+		return atBegin, atEnd
+	}
+	for i, want := range []struct{ n, atBegin, atEnd int }{{15, 1, 1}, {15, 0, 0}, {100, 0, 1}, {100, 1, 1}, {15, 1, 1}, {15, 0, 0}} {
+		if b, e := run(want.n); b != want.atBegin || e != want.atEnd {
+			t.Errorf("run %d: %d workers at the beginning, %d at the end, want %d, %d", i, b, e, want.atBegin, want.atEnd)
+		}
+	}
+}
+
 func TestForAllocatesNothing(t *testing.T) {
 	withProcs(t, 2)
 	p := NewPool(NewLimit(2))

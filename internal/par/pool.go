@@ -16,6 +16,8 @@ type Pool struct {
 	ctx     context.Context
 	taken   int // workers taken from limit, those that were not started because of GOMAXPROCS not counted
 	inLoop  bool
+	shared  bool     // a loop of this run went to the workers
+	quiet   bool     // no loop of the run before did: workers start with the first that does
 	workers []worker // nil when the limit is 1
 	hook    func()   // of tests: delays that make rare interleavings frequent
 
@@ -62,13 +64,16 @@ func NewPool(l *Limit) *Pool {
 // Threads is the largest number of goroutines on which a loop runs, the caller's counted.
 func (p *Pool) Threads() int { return p.limit.n }
 
-// Begin starts a run: its loops end early when ctx does.
+// Begin starts a run: its loops end early when ctx does. Workers start now, unless the run before had nothing for them.
 func (p *Pool) Begin(ctx context.Context) {
 	p.ctx, p.done = ctx, ctx.Done()
 	if p.workers == nil {
 		return
 	}
 	p.limit.free.Add(-1)
+	if p.quiet {
+		return
+	}
 	for n := p.most(); p.taken < n && p.limit.take(); p.taken++ {
 		p.workers[p.taken].start()
 	}
@@ -84,6 +89,7 @@ func (p *Pool) End() {
 	if p.workers == nil {
 		return
 	}
+	p.quiet, p.shared = !p.shared, false
 	used := p.workers[:p.taken]
 	p.limit.free.Add(int32(1 + p.taken))
 	p.taken = 0
@@ -141,7 +147,7 @@ func doAll(b Body, n int) {
 }
 
 func (p *Pool) share(n, grain int, b Body) error {
-	p.inLoop = true
+	p.inLoop, p.shared = true, true
 	p.job.body, p.job.cut = b, newCut(n, grain, p.taken+1)
 	p.job.as, _ = b.(WorkerBody)
 	count := uint32(p.job.cut.count)
