@@ -11,7 +11,7 @@ func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 
 // finite is x, or nil where JSON has no number for it.
 func finite(x float64) *float64 {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
+	if math.IsNaN(x) || math.Abs(x) >= math.MaxFloat64 {
 		return nil
 	}
 	return &x

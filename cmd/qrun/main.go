@@ -51,6 +51,13 @@ func main() {
 
 // main runs one command line and returns the exit code.
 func (e *env) main(args []string) int {
+	if os.Getenv(workerVariable) != "" {
+		if err := e.serveWorker(); err != nil {
+			fmt.Fprintln(e.stderr, "qrun:", err)
+			return exitFailure
+		}
+		return exitOK
+	}
 	root := e.root()
 	args, err := chooseCommand(root, args)
 	if err == nil {

@@ -13,12 +13,12 @@ import (
 // Case is a model folder: a model file and data sets.
 type Case struct {
 	Name  string   // of the folder, relative to the parent of the path that was given, with slashes
-	Model string   // path of the model file
+	Model string   // path of the model file; empty where the folder has data sets alone
 	Sets  []string // paths of the test_data_set_* folders, in order
 }
 
-// Find lists the model folders at and below the paths, sorted by name. A folder with test_data_set_* and no model file
-// is a case with an empty Model only when it was given itself; further down it is passed over.
+// Find lists the model folders at and below the paths, sorted by name: folders with test_data_set_*, whether or not the
+// model is there too.
 func Find(paths ...string) ([]Case, error) {
 	var cases []Case
 	for _, p := range paths {
@@ -64,10 +64,12 @@ func caseAt(dir, base string) (c Case, ok bool, err error) {
 	model := filepath.Join(dir, "model.onnx")
 	if _, err := os.Stat(model); err != nil {
 		files, err := filepath.Glob(filepath.Join(dir, "*.onnx"))
-		if err != nil || len(files) != 1 {
+		if err != nil {
 			return c, false, err
 		}
-		model = files[0]
+		if model = ""; len(files) == 1 {
+			model = files[0]
+		}
 	}
 	name, err := filepath.Rel(base, dir)
 	if err != nil {

@@ -49,30 +49,43 @@ type Measures struct {
 	Cosine, SQNR   float64
 }
 
+// Finite replaces the infinities, which JSON lacks, by the largest numbers.
+func (m Measures) Finite() Measures {
+	for _, x := range []*float64{&m.MaxAbs, &m.MaxRel, &m.Cosine, &m.SQNR} {
+		if math.IsNaN(*x) {
+			*x = 0
+		}
+		*x = min(max(*x, -math.MaxFloat64), math.MaxFloat64)
+	}
+	return m
+}
+
 // Timeout is how long loading a model, or one run, may take.
 const Timeout = 60 * time.Second
 
 // Run runs every data set of a case. A panic, or a case that does not end in time, is that case's error. limits may
 // depend on the set's name.
 func Run(ctx context.Context, c Case, o *qrun.Options, limits func(Case) Limits) []Result {
-	all := func(s Status, message string) []Result {
-		var r []Result
-		for _, set := range c.Sets {
-			r = append(r, Result{Model: c.Name, Set: filepath.Base(set), Status: s, Message: message, Errors: noErrors()})
-		}
-		return r
-	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	s, err := within(ctx, func() (*qrun.Session, error) { return qrun.Open(c.Model, o) })
 	if err != nil {
-		return all(statusOf(err), err.Error())
+		return Failed(c, err)
 	}
 	var results []Result
 	for _, set := range c.Sets {
 		results = append(results, runSet(ctx, s, c, set, limits(c)))
 	}
 	return results
+}
+
+// Failed is the result of a case of which no set could be run.
+func Failed(c Case, err error) []Result {
+	var r []Result
+	for _, set := range c.Sets {
+		r = append(r, Result{Model: c.Name, Set: filepath.Base(set), Status: statusOf(err), Message: err.Error(), Errors: noErrors()})
+	}
+	return r
 }
 
 // within calls f on a goroutine of its own and does not wait for it longer than ctx lasts.
@@ -180,12 +193,24 @@ func named(inputs []qrun.Input, name string) bool {
 	return false
 }
 
+// ReadOutputs reads a data set's output_*.pb by position; outputs without a file are left out.
+func ReadOutputs(set string, outputs []qrun.Output) (qrun.Tensors, error) {
+	out := qrun.Tensors{}
+	for i, o := range outputs {
+		t, err := readOutput(set, i, o)
+		if err != nil {
+			return nil, err
+		}
+		if t != nil {
+			out[o.Name] = t
+		}
+	}
+	return out, nil
+}
+
 // readOutput reads output_I.pb; nil when the data set has none, as for an optional output that is absent.
 func readOutput(set string, i int, o qrun.Output) (*tensor.Tensor, error) {
 	path := filepath.Join(set, fmt.Sprintf("output_%d.pb", i))
-	if _, err := filepath.Glob(path); err != nil {
-		return nil, err
-	}
 	if !isFile(path) {
 		return nil, nil
 	}
