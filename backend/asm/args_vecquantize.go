@@ -13,7 +13,4 @@ type ArgsVecQuantize struct {
 	Scale   *float32 // a result for each row
 	Zero    *int32   // a result for each row
 	Sum     *int32   // a result for each row: of Dst
-	SrcAt   int64    // 0: the offset of the current row
-	DstAt   int64    // 0
-	ScaleAt int64    // 0
 }

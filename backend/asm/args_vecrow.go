@@ -11,17 +11,13 @@ type ArgsVecRow struct {
 	Sum     *float32 // nil, or where Src+Add+Bias is stored; rows of DstStep
 	Gamma   *float32 // nil, or N elements
 	Beta    *float32 // nil, or N elements
-	Mean    *float32 // nil, or one result for each row
-	Inv     *float32 // nil, or one result for each row
+	Mean    *float32 // one result for each row; scratch for the softmaxes
+	Inv     *float32 // one result for each row; scratch for the softmaxes
 	N       int64    // at least 1
 	Rows    int64    // at least 1
 	DstStep int64    // bytes between rows
 	SrcStep int64    // bytes between rows
 	AddStep int64    // bytes between rows
-	DstAt   int64    // 0: the offset of the current row
-	SrcAt   int64    // 0
-	AddAt   int64    // 0
-	MeanAt  int64    // 0
 	F       int64    // the function, for the Go code
 	Scale   float32  // of Src, for Softmax
 	Eps     float32  //

@@ -55,12 +55,11 @@ func (v *Vector) QuantizeRows(dst []uint8, dstStep int, src []float32, srcStep, 
 		}
 		return
 	}
-	step := max(1, vecChunk/n)
+	step := max(1, vecRowChunk/n)
 	a := ArgsVecQuantize{N: int64(n), DstStep: int64(dstStep), SrcStep: 4 * int64(srcStep)}
 	for i := 0; i < rows; i += step {
 		a.Rows = int64(min(step, rows-i))
 		a.Dst, a.Src, a.Scale, a.Zero, a.Sum = &dst[i*dstStep], &src[i*srcStep], &scale[i], &zero[i], &sum[i]
-		a.SrcAt, a.DstAt, a.ScaleAt = 0, 0, 0
 		v.quantize.chunk(&a)
 	}
 }

@@ -2,7 +2,8 @@
 
 package asm
 
-// VecRow is a function of rows: softmax, log softmax, layer norm or RMS norm.
+// VecRow is a function of rows: softmax, log softmax, layer norm or RMS norm. Each pass goes over all rows, so that
+// a row does not wait for the result of its own reduction.
 type VecRow uint8
 
 // The kernels.

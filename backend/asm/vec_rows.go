@@ -59,16 +59,29 @@ func (v *Vector) rows(f int, r *Rows) {
 		Bias: unsafe.SliceData(r.Bias), Gamma: unsafe.SliceData(r.Gamma), Beta: unsafe.SliceData(r.Beta),
 		Scale: r.Scale, Eps: r.Eps, Count: float32(r.N),
 	}
-	step := max(1, vecChunk/r.N)
+	var scratch [2][vecRows]float32
+	step := min(max(1, vecRowChunk/r.N), vecRows)
 	for i := 0; i < r.Rows; i += step {
 		a.Rows = int64(min(step, r.Rows-i))
 		a.Dst, a.Src = &r.Dst[i*r.DstStep], &r.Src[i*r.SrcStep]
 		a.Add, a.Sum = at(r.Add, i*r.AddStep), at(r.Sum, i*r.DstStep)
-		a.Mean, a.Inv = at(r.Mean, i), at(r.Inv, i)
-		a.DstAt, a.SrcAt, a.AddAt, a.MeanAt = 0, 0, 0, 0
+		a.Mean, a.Inv = &scratch[0][0], &scratch[1][0]
+		if r.Mean != nil {
+			a.Mean = &r.Mean[i]
+		}
+		if r.Inv != nil {
+			a.Inv = &r.Inv[i]
+		}
 		k.chunk(&a)
 	}
 }
+
+// The rows of a call have at most vecRowChunk elements (unless one has more), so that they stay in the first cache, and
+// are at most vecRows.
+const (
+	vecRowChunk = 2 << 10
+	vecRows     = 64
+)
 
 // vecLongRow is the longest row that one call may take.
 const vecLongRow = 64 << 10
@@ -102,17 +115,10 @@ func vecRowScalar(a *ArgsVecRow) {
 		}
 		gather(dst, src, add, bias, rowOf(a.Sum, i, a.N, a.DstStep))
 		mean, inv := rowOf(a.Mean, i, 1, 4), rowOf(a.Inv, i, 1, 4)
-		var m, s float32
 		if a.F == rowLayerNorm {
-			m, s = layerNormRow(dst, gamma, beta, a.Eps)
+			mean[0], inv[0] = layerNormRow(dst, gamma, beta, a.Eps)
 		} else {
-			s = rmsNormRow(dst, gamma, beta, a.Eps)
-		}
-		if mean != nil {
-			mean[0] = m
-		}
-		if inv != nil {
-			inv[0] = s
+			inv[0] = rmsNormRow(dst, gamma, beta, a.Eps)
 		}
 	}
 }

@@ -7,7 +7,6 @@ func vecQuantizeFamily() *Family {
 		{"DstStep", "int64", "bytes between rows, a multiple of 16 that is not under N; what is between N and it becomes 0"},
 		{"SrcStep", "int64", "bytes between rows"},
 		{"Scale", "*float32", "a result for each row"}, {"Zero", "*int32", "a result for each row"}, {"Sum", "*int32", "a result for each row: of Dst"},
-		{"SrcAt", "int64", "0: the offset of the current row"}, {"DstAt", "int64", "0"}, {"ScaleAt", "int64", "0"},
 	}}
 	f := &Family{
 		Name: "vec_quantize", Type: "VecQuantize", Args: args, Scalar: "vecQuantizeScalar",
@@ -85,51 +84,30 @@ func (v *vec) keep(m *mask, x wide) {
 	}
 }
 
-// gridOf makes the grid of the range from lane 0 of lo to that of hi, 0 included, and stores scale and zero point. It
-// returns the scale, its reciprocal, and gridMagic plus the zero point. lo, hi and tmp are clobbered.
-func (v *vec) gridOf(lo, hi, tmp wide, at Reg) (scale, inv, magic wide) {
-	scale, inv, magic = v.wide("scale"), v.wide("inv"), v.wide("magic")
-	mn, mx, s, z, zero, c := lo[0].X(), hi[0].X(), scale[0].X(), magic[0].X(), inv[0].X(), tmp[0].X()
-	v.Op("VPXOR", zero, zero, zero)
+// gridOf makes the grid of the range from lane 0 of lo to that of hi, 0 included, and stores scale and zero point. lo, hi
+// and tmp are clobbered.
+func (v *vec) gridOf(lo, hi, tmp wide, scale, zero Reg) {
+	w := [3]wide{v.wide("s"), v.wide("z"), v.wide("zero")}
+	mn, mx, s, z, nil0, c := lo[0].X(), hi[0].X(), w[0][0].X(), w[1][0].X(), w[2][0].X(), tmp[0].X()
+	v.Op("VPXOR", nil0, nil0, nil0)
 	v.Op("VSUBPS", mn, mx, s)
 	v.setX(val(255), c)
 	v.Op("VDIVPS", c, s, s)
-	v.Op("VCMPPS", Imm(equal), zero, s, mx)
+	v.Op("VCMPPS", Imm(equal), nil0, s, mx)
 	v.setX(val(1), z)
 	v.Op("VBLENDVPS", mx, z, s, s)
 	v.Op("VDIVPS", s, mn, z)
-	v.Op("VSUBPS", z, zero, z)
-	v.Op("VMAXPS", zero, z, z)
+	v.Op("VSUBPS", z, nil0, z)
+	v.Op("VMAXPS", nil0, z, z)
 	v.Op("VMINPS", c, z, z)
 	v.Op("VCVTPS2DQ", z, z)
-	p := v.Load("Scale")
-	v.Op("VMOVSS", s, At(p, 0).Idx(at, 1))
-	v.Op("MOVQ", v.Field("Zero"), p)
-	v.Op("VMOVD", z, At(p, 0).Idx(at, 1))
-	v.Free(p)
-	v.setX(splat(gridBits), c)
-	v.Op("VPADDD", c, z, z)
-	v.setX(val(1), c)
-	v.Op("VDIVPS", s, c, c)
-	v.fill(s, scale)
-	v.fill(z, magic)
-	v.fill(c, inv)
-	return scale, inv, magic
+	v.Op("VMOVSS", s, At(scale, 0))
+	v.Op("VMOVD", z, At(zero, 0))
+	v.release(w[:]...)
 }
 
-func quantizeRowsKernel(isa *ISA, args *Args) *Kernel {
-	v := newVec("vecQuantizeRows", isa, args)
-	s := v.newSpan(v.Load("N"))
-	src, dst, end, at := v.GP("src"), v.GP("dst"), v.GP("end"), v.GP("at")
-	loop, poison, pad, next := v.Label("row"), v.Label("poison"), v.Label("pad"), v.Label("next")
-	v.Bind(loop)
-	v.Op("MOVQ", v.Field("Src"), src)
-	v.Op("ADDQ", v.Field("SrcAt"), src)
-	v.Op("MOVQ", v.Field("Dst"), dst)
-	v.Op("ADDQ", v.Field("DstAt"), dst)
-	v.Op("MOVQ", dst, end)
-	v.Op("ADDQ", v.Field("DstStep"), end)
-
+// rangeRow stores the grid of the row at src. That of a row with a NaN or an infinity has scale NaN.
+func (v *vec) rangeRow(s *span, src, scale, zero Reg) {
 	x, lo, hi, odd := v.wide("x"), [2]wide{v.wide("lo"), v.wide("lo")}, [2]wide{v.wide("hi"), v.wide("hi")}, [2]wide{v.wide("odd"), v.wide("odd")}
 	for j := range 2 {
 		v.set(0, lo[j])
@@ -147,17 +125,36 @@ func quantizeRowsKernel(isa *ISA, args *Args) *Kernel {
 	v.op("VMAXPS", hi[1], hi[0], hi[0])
 	v.op("VADDPS", odd[1], odd[0], odd[0])
 	v.release(lo[1], hi[1], odd[1])
-	v.Op("MOVQ", v.Field("ScaleAt"), at)
+	poison, next := v.Label("poison"), v.Label("next")
 	v.nanTest(odd[0])
 	v.Op("JNZ", poison)
 	v.fold("VMINPS", lo[0], x)
 	v.fold("VMAXPS", hi[0], x)
 	v.release(odd[0])
-	scale, inv, magic := v.gridOf(lo[0], hi[0], x, at)
-	v.release(lo[0], hi[0])
+	v.gridOf(lo[0], hi[0], x, scale, zero)
+	v.Op("JMP", next)
+	v.Bind(poison)
+	v.Op("MOVL", Imm(nanBits), At(scale, 0))
+	v.Op("MOVL", Imm(0), At(zero, 0))
+	v.Bind(next)
+	v.release(x, lo[0], hi[0])
+}
 
-	q, sum := v.wide("q"), v.wide("sum")
-	v.set(0, sum)
+// nanBits is the scale of a row that has no grid.
+const nanBits = 0x7fc00000
+
+// quantizeRow leaves the integers of the row at src at dst, which it moves on, and their sum at sum.
+func (v *vec) quantizeRow(s *span, src, dst, scale, zero, sum Reg) {
+	x, q, acc := v.wide("x"), v.wide("q"), v.wide("acc")
+	step, inv, magic := v.wide("step"), v.wide("inv"), v.wide("magic")
+	v.fill(At(scale, 0), step)
+	v.set(val(1), inv)
+	v.op("VDIVPS", step, inv, inv)
+	for _, r := range magic {
+		v.Op("VPBROADCASTD", At(zero, 0), r)
+	}
+	v.op("VPADDD", splat(gridBits), magic, magic)
+	v.set(0, acc)
 	v.each(s, func(m *mask) {
 		v.load(m, s.at(src), x)
 		d := v.wide("d")
@@ -169,50 +166,57 @@ func quantizeRowsKernel(isa *ISA, args *Args) *Kernel {
 		v.release(d)
 		sure := v.Label("sure")
 		v.Op("JZ", sure)
-		v.op("VDIVPS", scale, x, x)
+		v.op("VDIVPS", step, x, x)
 		v.op("VCVTPS2DQ", x, x)
 		v.op("VPADDD", magic, x, q)
 		v.Bind(sure)
 		v.op("VPMINSD", splat(gridBits+255), q, q)
 		v.keep(m, q)
-		v.op("VPADDD", q, sum, sum)
+		v.op("VPADDD", q, acc, acc)
 		v.storeBytes(q, At(dst, 0))
 		v.Op("ADDQ", Imm(16), dst)
 	})
-	total := v.sumBytes("N", sum, x)
-	p := v.Load("Sum")
-	v.Op("MOVL", total, At(p, 0).Idx(at, 1))
+	total := v.sumBytes("N", acc, x)
+	v.Op("MOVL", total, At(sum, 0))
 	v.Free(total)
-	v.Op("JMP", pad)
+	v.release(x, q, acc, step, inv, magic)
+}
 
-	v.Bind(poison)
-	v.setX(splat(0x7fc00000), x[0].X())
-	v.Op("MOVQ", v.Field("Scale"), p)
-	v.Op("VMOVSS", x[0].X(), At(p, 0).Idx(at, 1))
-	v.Clear(x[0])
-	for _, field := range []string{"Zero", "Sum"} {
-		v.Op("MOVQ", v.Field(field), p)
-		v.Op("VMOVD", x[0].X(), At(p, 0).Idx(at, 1))
-	}
-	v.Free(p)
-
-	v.Bind(pad)
-	v.Clear(x[0])
-	zero := v.Label("zero")
-	v.Bind(zero)
-	v.Op("CMPQ", dst, end)
-	v.Op("JAE", next)
-	v.Op("VMOVDQU", x[0].X(), At(dst, 0))
-	v.Op("ADDQ", Imm(16), dst)
-	v.Op("JMP", zero)
-	v.Bind(next)
-	for _, m := range []string{"Dst", "Src"} {
-		v.Op("MOVQ", v.Field(m+"Step"), dst)
-		v.Op("ADDQ", dst, v.Field(m+"At"))
-	}
-	v.Op("ADDQ", Imm(4), v.Field("ScaleAt"))
-	v.Op("DECQ", v.Field("Rows"))
-	v.Op("JNZ", loop)
+func quantizeRowsKernel(isa *ISA, args *Args) *Kernel {
+	v := newVec("vecQuantizeRows", isa, args)
+	s := v.newSpan(v.Load("N"))
+	v.rows(func(p map[string]Reg) {
+		v.rangeRow(s, p["Src"], p["Scale"], p["Zero"])
+	}, "Src", "Scale", "Zero")
+	v.rows(func(p map[string]Reg) {
+		dst := v.GP("dst")
+		v.Op("MOVQ", p["Dst"], dst)
+		pad, good, zero := v.Label("pad"), v.Label("good"), v.Label("zero")
+		nan := v.GP("nan")
+		v.Op("MOVL", At(p["Scale"], 0), nan)
+		v.Op("CMPQ", nan, Imm(nanBits))
+		v.Free(nan)
+		v.Op("JNZ", good)
+		v.Op("MOVL", Imm(0), At(p["Sum"], 0))
+		v.Op("JMP", pad)
+		v.Bind(good)
+		v.quantizeRow(s, p["Src"], dst, p["Scale"], p["Zero"], p["Sum"])
+		v.Bind(pad)
+		x, end := v.wide("zeros"), v.GP("end")
+		v.Op("MOVQ", p["Dst"], end)
+		v.Op("ADDQ", v.Field("DstStep"), end)
+		v.Clear(x[0])
+		next := v.Label("next")
+		v.Bind(zero)
+		v.Op("CMPQ", dst, end)
+		v.Op("JAE", next)
+		v.Op("VMOVDQU", x[0].X(), At(dst, 0))
+		v.Op("ADDQ", Imm(16), dst)
+		v.Op("JMP", zero)
+		v.Bind(next)
+		v.release(x)
+		v.Free(dst, end)
+	}, "Dst", "Src", "Scale", "Zero", "Sum")
 	v.Ret()
 	return v.Kernel
 }

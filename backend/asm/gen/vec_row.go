@@ -3,9 +3,9 @@ package main
 // rowFuncs are in the order of package asm's row functions.
 var rowFuncs = []struct {
 	name string
-	body func(v *vec, r *row)
+	body func(v *vec, s *span)
 }{
-	{"Softmax", softmaxRow}, {"LogSoftmax", logSoftmaxRow}, {"LayerNorm", layerNormRow}, {"RMSNorm", rmsNormRow},
+	{"Softmax", softmaxRows}, {"LogSoftmax", logSoftmaxRows}, {"LayerNorm", layerNormRows}, {"RMSNorm", rmsNormRows},
 }
 
 func vecRowFamily() *Family {
@@ -14,36 +14,22 @@ func vecRowFamily() *Family {
 		{"Add", "*float32", "nil, or N elements in each row"}, {"Bias", "*float32", "nil, or N elements"},
 		{"Sum", "*float32", "nil, or where Src+Add+Bias is stored; rows of DstStep"},
 		{"Gamma", "*float32", "nil, or N elements"}, {"Beta", "*float32", "nil, or N elements"},
-		{"Mean", "*float32", "nil, or one result for each row"}, {"Inv", "*float32", "nil, or one result for each row"},
+		{"Mean", "*float32", "one result for each row; scratch for the softmaxes"},
+		{"Inv", "*float32", "one result for each row; scratch for the softmaxes"},
 		{"N", "int64", "at least 1"}, {"Rows", "int64", "at least 1"},
 		{"DstStep", "int64", "bytes between rows"}, {"SrcStep", "int64", "bytes between rows"}, {"AddStep", "int64", "bytes between rows"},
-		{"DstAt", "int64", "0: the offset of the current row"}, {"SrcAt", "int64", "0"}, {"AddAt", "int64", "0"}, {"MeanAt", "int64", "0"},
 		{"F", "int64", "the function, for the Go code"},
 		{"Scale", "float32", "of Src, for Softmax"}, {"Eps", "float32", ""}, {"Count", "float32", "N"},
 	}}
 	f := &Family{
 		Name: "vec_row", Type: "VecRow", Args: args, Scalar: "vecRowScalar",
-		Doc: "VecRow is a function of rows: softmax, log softmax, layer norm or RMS norm.",
+		Doc: "VecRow is a function of rows: softmax, log softmax, layer norm or RMS norm. Each pass goes over all rows, so that\n" +
+			"a row does not wait for the result of its own reduction.",
 	}
 	for _, isa := range vecISAs {
 		for _, fn := range rowFuncs {
 			v := newVec("vecRow"+fn.name, isa, args)
-			r := &row{}
-			r.span = v.newSpan(v.Load("N"))
-			r.dst, r.src, r.add = v.GP("dst"), v.GP("src"), v.GP("add")
-			loop := v.Label("row")
-			v.Bind(loop)
-			v.loadRow("Dst", "DstAt", r.dst)
-			v.loadRow("Src", "SrcAt", r.src)
-			v.loadRow("Add", "AddAt", r.add)
-			fn.body(v, r)
-			for _, m := range []string{"Dst", "Src", "Add"} {
-				v.Op("MOVQ", v.Field(m+"Step"), r.dst)
-				v.Op("ADDQ", r.dst, v.Field(m+"At"))
-			}
-			v.Op("ADDQ", Imm(4), v.Field("MeanAt"))
-			v.Op("DECQ", v.Field("Rows"))
-			v.Op("JNZ", loop)
+			fn.body(v, v.newSpan(v.Load("N")))
 			v.Ret()
 			f.Kernels = append(f.Kernels, v.Kernel)
 		}
@@ -51,17 +37,45 @@ func vecRowFamily() *Family {
 	return f
 }
 
-// row is a kernel's registers while it works on a row.
-type row struct {
-	*span
-	dst, src, add Reg
+// rowStep is the field with the distance between a matrix's rows, or the distance, none for what all rows share.
+func (v *vec) rowStep(name string) Operand {
+	switch {
+	case name == "Src", name == "Add":
+		return v.Field(name + "Step")
+	case name == "Dst", name == "Sum" && v.Args.Name == "VecRow":
+		return v.Field("DstStep")
+	case name == "Bias", name == "Gamma", name == "Beta":
+		return nil
+	}
+	return Imm(4)
 }
 
-// loadRow loads a pointer to the current row, nil if there is none. Only integers among the arguments change: a pointer
-// past the end of its memory must not be left where the garbage collector sees it.
-func (v *vec) loadRow(ptr, at string, r Reg) {
-	v.Op("MOVQ", v.Field(ptr), r)
-	v.with(r, func() { v.Op("ADDQ", v.Field(at), r) })
+// rows runs the body for each row, with these arguments' pointers to it. Only registers are moved on: a pointer past
+// the end of its memory must not be left where the garbage collector sees it.
+func (v *vec) rows(body func(p map[string]Reg), names ...string) {
+	p := map[string]Reg{}
+	for _, name := range names {
+		p[name] = v.Load(name)
+	}
+	left, loop := v.Load("Rows"), v.Label("row")
+	v.Bind(loop)
+	body(p)
+	for _, name := range names {
+		step := v.rowStep(name)
+		switch {
+		case step == nil:
+		case name == "Add", name == "Sum":
+			v.with(p[name], func() { v.Op("ADDQ", step, p[name]) })
+		default:
+			v.Op("ADDQ", step, p[name])
+		}
+	}
+	v.Op("DECQ", left)
+	v.Op("JNZ", loop)
+	v.Free(left)
+	for _, name := range names {
+		v.Free(p[name])
+	}
 }
 
 // with runs the body unless the pointer is nil.
@@ -82,109 +96,119 @@ func (v *vec) setX(x splat, dst Reg) {
 	v.Op("VMOVUPS", v.splatMem(x), dst)
 }
 
-// foldAll folds the lanes and fills dst with the result.
-func (v *vec) foldAll(op string, w, dst wide) {
-	v.fold(op, w, dst)
-	v.fill(w[0].X(), dst)
+// foldTo folds the lanes and stores the result.
+func (v *vec) foldTo(op string, w wide, dst Reg) {
+	tmp := v.wide("tmp")
+	v.fold(op, w, tmp)
+	v.release(tmp)
+	v.Op("VMOVSS", w[0].X(), At(dst, 0))
 }
 
-// rowMax fills a new register with the largest of the elements that prepare makes of the row.
-func (v *vec) rowMax(r *row, prepare func(m *mask, x wide)) wide {
-	acc, x := v.wide("acc"), v.wide("x")
-	v.set(splat(0xff800000), acc)
-	v.each(r.span, func(m *mask) {
-		v.load(m, r.at(r.src), x)
-		prepare(m, x)
-		v.under(m, "VMAXPS", acc, x, acc)
-	})
-	v.foldAll("VMAXPS", acc, x)
-	v.release(acc)
-	return x
-}
-
-func softmaxRow(v *vec, r *row) {
-	scale, y := v.wide("scale"), v.wide("y")
-	v.fill(v.Field("Scale"), scale)
-	top := v.rowMax(r, func(m *mask, x wide) {
-		v.op("VMULPS", scale, x, x)
-		v.with(r.add, func() {
-			v.load(m, r.at(r.add), y)
-			v.op("VADDPS", y, x, x)
+func softmaxRows(v *vec, s *span) {
+	acc, x, y, k := v.wide("acc"), v.wide("x"), v.wide("y"), v.wide("k")
+	v.fill(v.Field("Scale"), k)
+	v.rows(func(p map[string]Reg) {
+		v.set(splat(0xff800000), acc)
+		v.each(s, func(m *mask) {
+			v.load(m, s.at(p["Src"]), x)
+			v.op("VMULPS", k, x, x)
+			v.with(p["Add"], func() {
+				v.load(m, s.at(p["Add"]), y)
+				v.op("VADDPS", y, x, x)
+			})
+			v.store(m, x, s.at(p["Dst"]))
+			v.under(m, "VMAXPS", acc, x, acc)
 		})
-		v.store(m, x, r.at(r.dst))
-	})
-	v.release(scale, y)
-	acc, x := v.wide("acc"), v.wide("x")
-	v.set(0, acc)
-	v.each(r.span, func(m *mask) {
-		v.load(m, r.at(r.dst), x)
-		v.op("VSUBPS", top, x, x)
-		v.exp(x)
-		v.store(m, x, r.at(r.dst))
-		v.under(m, "VADDPS", x, acc, acc)
-	})
-	v.fold("VADDPS", acc, x)
-	v.setX(val(1), x[0].X())
-	v.Op("VDIVPS", acc[0].X(), x[0].X(), x[0].X())
-	v.fill(x[0].X(), acc)
-	v.each(r.span, func(m *mask) {
-		v.load(m, r.at(r.dst), x)
-		v.op("VMULPS", acc, x, x)
-		v.store(m, x, r.at(r.dst))
-	})
-	v.release(top, acc, x)
+		v.foldTo("VMAXPS", acc, p["Mean"])
+	}, "Dst", "Src", "Add", "Mean")
+	v.release(y)
+	v.rows(func(p map[string]Reg) {
+		v.fill(At(p["Mean"], 0), k)
+		v.set(0, acc)
+		v.each(s, func(m *mask) {
+			v.load(m, s.at(p["Dst"]), x)
+			v.op("VSUBPS", k, x, x)
+			v.exp(x)
+			v.store(m, x, s.at(p["Dst"]))
+			v.under(m, "VADDPS", x, acc, acc)
+		})
+		v.fold("VADDPS", acc, x)
+		v.setX(val(1), x[0].X())
+		v.Op("VDIVPS", acc[0].X(), x[0].X(), x[0].X())
+		v.Op("VMOVSS", x[0].X(), At(p["Inv"], 0))
+	}, "Dst", "Mean", "Inv")
+	v.rows(func(p map[string]Reg) {
+		v.fill(At(p["Inv"], 0), k)
+		v.each(s, func(m *mask) {
+			v.load(m, s.at(p["Dst"]), x)
+			v.op("VMULPS", k, x, x)
+			v.store(m, x, s.at(p["Dst"]))
+		})
+	}, "Dst", "Inv")
+	v.release(acc, x, k)
 }
 
-func logSoftmaxRow(v *vec, r *row) {
-	top := v.rowMax(r, func(*mask, wide) {})
+func logSoftmaxRows(v *vec, s *span) {
 	acc, x := v.wide("acc"), v.wide("x")
-	v.set(0, acc)
-	v.each(r.span, func(m *mask) {
-		v.load(m, r.at(r.src), x)
-		v.op("VSUBPS", top, x, x)
-		v.store(m, x, r.at(r.dst))
-		v.exp(x)
-		v.under(m, "VADDPS", x, acc, acc)
-	})
-	v.release(top)
-	v.foldAll("VADDPS", acc, x)
-	v.release(acc)
-	v.log(x)
-	y := v.wide("y")
-	v.each(r.span, func(m *mask) {
-		v.load(m, r.at(r.dst), y)
-		v.op("VSUBPS", x, y, y)
-		v.store(m, y, r.at(r.dst))
-	})
-	v.release(x, y)
+	v.rows(func(p map[string]Reg) {
+		v.set(splat(0xff800000), acc)
+		v.each(s, func(m *mask) {
+			v.load(m, s.at(p["Src"]), x)
+			v.under(m, "VMAXPS", acc, x, acc)
+		})
+		v.foldTo("VMAXPS", acc, p["Mean"])
+	}, "Src", "Mean")
+	v.rows(func(p map[string]Reg) {
+		k := v.wide("k")
+		v.fill(At(p["Mean"], 0), k)
+		v.set(0, acc)
+		v.each(s, func(m *mask) {
+			v.load(m, s.at(p["Src"]), x)
+			v.op("VSUBPS", k, x, x)
+			v.store(m, x, s.at(p["Dst"]))
+			v.exp(x)
+			v.under(m, "VADDPS", x, acc, acc)
+		})
+		v.fold("VADDPS", acc, x)
+		v.op("VMOVAPS", acc, x)
+		v.release(acc, k)
+		v.log(x)
+		acc = v.wide("acc")
+		v.Op("VMOVSS", x[0].X(), At(p["Inv"], 0))
+	}, "Dst", "Src", "Mean", "Inv")
+	v.rows(func(p map[string]Reg) {
+		v.fill(At(p["Inv"], 0), acc)
+		v.each(s, func(m *mask) {
+			v.load(m, s.at(p["Dst"]), x)
+			v.op("VSUBPS", acc, x, x)
+			v.store(m, x, s.at(p["Dst"]))
+		})
+	}, "Dst", "Inv")
+	v.release(acc, x)
 }
 
 // gather stores src+add+bias in dst, and in sum if there is one, and runs the body on it.
-func (v *vec) gather(r *row, body func(m *mask, x wide)) {
-	bias, sum := v.Load("Bias"), v.GP("sum")
-	v.loadRow("Sum", "DstAt", sum)
+func (v *vec) gather(s *span, p map[string]Reg, body func(m *mask, x wide)) {
 	x, y := v.wide("x"), v.wide("y")
-	v.each(r.span, func(m *mask) {
-		v.load(m, r.at(r.src), x)
-		v.with(r.add, func() {
-			v.load(m, r.at(r.add), y)
-			v.op("VADDPS", y, x, x)
-		})
-		v.with(bias, func() {
-			v.load(m, r.at(bias), y)
-			v.op("VADDPS", y, x, x)
-		})
-		v.with(sum, func() { v.store(m, x, r.at(sum)) })
-		v.store(m, x, r.at(r.dst))
+	v.each(s, func(m *mask) {
+		v.load(m, s.at(p["Src"]), x)
+		for _, name := range []string{"Add", "Bias"} {
+			v.with(p[name], func() {
+				v.load(m, s.at(p[name]), y)
+				v.op("VADDPS", y, x, x)
+			})
+		}
+		v.with(p["Sum"], func() { v.store(m, x, s.at(p["Sum"])) })
+		v.store(m, x, s.at(p["Dst"]))
 		body(m, x)
 	})
 	v.release(x, y)
-	v.Free(bias, sum)
 }
 
-// inverse leaves 1/sqrt(sum/Count + Eps) in all lanes of w, whose lane 0 is the sum, and stores it.
-func (v *vec) inverse(w wide) {
+// inverse stores 1/sqrt(sum/Count + Eps), where w's lanes have the sum.
+func (v *vec) inverse(w wide, dst Reg) {
 	t := v.wide("t")
+	v.fold("VADDPS", w, t)
 	x, y := w[0].X(), t[0].X()
 	v.Op("VBROADCASTSS", v.Field("Count"), y)
 	v.Op("VDIVPS", y, x, x)
@@ -194,33 +218,23 @@ func (v *vec) inverse(w wide) {
 	v.setX(val(1), y)
 	v.Op("VDIVPS", x, y, x)
 	v.release(t)
-	v.storeLane("Inv", x)
-	v.fill(x, w)
-}
-
-// storeLane stores lane 0 as the row's element of an optional result.
-func (v *vec) storeLane(field string, x Reg) {
-	p := v.GP(field)
-	v.loadRow(field, "MeanAt", p)
-	v.with(p, func() { v.Op("VMOVSS", x, At(p, 0)) })
-	v.Free(p)
+	v.Op("VMOVSS", x, At(dst, 0))
 }
 
 // scaleShift stores x, made by the body, times gamma plus beta in dst.
-func (v *vec) scaleShift(r *row, body func(x wide)) {
-	gamma, beta := v.Load("Gamma"), v.Load("Beta")
+func (v *vec) scaleShift(s *span, p map[string]Reg, body func(x wide)) {
+	gamma, beta := p["Gamma"], p["Beta"]
 	x, g, b := v.wide("x"), v.wide("g"), v.wide("b")
-	v.each(r.span, func(m *mask) {
-		v.load(m, r.at(r.dst), x)
+	v.each(s, func(m *mask) {
+		v.load(m, s.at(p["Dst"]), x)
 		body(x)
-		plain, store := v.Label("plain"), v.Label("store")
+		plain, noBeta, store := v.Label("plain"), v.Label("nobeta"), v.Label("store")
 		v.Op("TESTQ", gamma, gamma)
 		v.Op("JZ", plain)
-		v.load(m, r.at(gamma), g)
-		noBeta := v.Label("nobeta")
+		v.load(m, s.at(gamma), g)
 		v.Op("TESTQ", beta, beta)
 		v.Op("JZ", noBeta)
-		v.load(m, r.at(beta), b)
+		v.load(m, s.at(beta), b)
 		v.op("VFMADD213PS", b, g, x)
 		v.Op("JMP", store)
 		v.Bind(noBeta)
@@ -228,50 +242,58 @@ func (v *vec) scaleShift(r *row, body func(x wide)) {
 		v.Op("JMP", store)
 		v.Bind(plain)
 		v.with(beta, func() {
-			v.load(m, r.at(beta), b)
+			v.load(m, s.at(beta), b)
 			v.op("VADDPS", b, x, x)
 		})
 		v.Bind(store)
-		v.store(m, x, r.at(r.dst))
+		v.store(m, x, s.at(p["Dst"]))
 	})
 	v.release(x, g, b)
-	v.Free(gamma, beta)
 }
 
-func layerNormRow(v *vec, r *row) {
+func layerNormRows(v *vec, s *span) {
 	acc, mean := v.wide("acc"), v.wide("mean")
-	v.set(0, acc)
-	v.gather(r, func(m *mask, x wide) { v.under(m, "VADDPS", x, acc, acc) })
-	v.fold("VADDPS", acc, mean)
-	v.Op("VBROADCASTSS", v.Field("Count"), mean[0].X())
-	v.Op("VDIVPS", mean[0].X(), acc[0].X(), acc[0].X())
-	v.storeLane("Mean", acc[0].X())
-	v.fill(acc[0].X(), mean)
-	v.set(0, acc)
-	x := v.wide("x")
-	v.each(r.span, func(m *mask) {
-		v.load(m, r.at(r.dst), x)
-		v.op("VSUBPS", mean, x, x)
-		v.under(m, "VFMADD231PS", x, x, acc)
-	})
-	v.fold("VADDPS", acc, x)
-	v.release(x)
-	v.inverse(acc)
-	v.scaleShift(r, func(x wide) {
-		v.op("VSUBPS", mean, x, x)
-		v.op("VMULPS", acc, x, x)
-	})
+	v.rows(func(p map[string]Reg) {
+		v.set(0, acc)
+		v.gather(s, p, func(m *mask, x wide) { v.under(m, "VADDPS", x, acc, acc) })
+		v.fold("VADDPS", acc, mean)
+		v.Op("VBROADCASTSS", v.Field("Count"), mean[0].X())
+		v.Op("VDIVPS", mean[0].X(), acc[0].X(), acc[0].X())
+		v.Op("VMOVSS", acc[0].X(), At(p["Mean"], 0))
+	}, "Dst", "Src", "Add", "Bias", "Sum", "Mean")
+	v.rows(func(p map[string]Reg) {
+		x := v.wide("x")
+		v.fill(At(p["Mean"], 0), mean)
+		v.set(0, acc)
+		v.each(s, func(m *mask) {
+			v.load(m, s.at(p["Dst"]), x)
+			v.op("VSUBPS", mean, x, x)
+			v.under(m, "VFMADD231PS", x, x, acc)
+		})
+		v.release(x)
+		v.inverse(acc, p["Inv"])
+	}, "Dst", "Mean", "Inv")
+	v.rows(func(p map[string]Reg) {
+		v.fill(At(p["Mean"], 0), mean)
+		v.fill(At(p["Inv"], 0), acc)
+		v.scaleShift(s, p, func(x wide) {
+			v.op("VSUBPS", mean, x, x)
+			v.op("VMULPS", acc, x, x)
+		})
+	}, "Dst", "Mean", "Inv", "Gamma", "Beta")
 	v.release(acc, mean)
 }
 
-func rmsNormRow(v *vec, r *row) {
+func rmsNormRows(v *vec, s *span) {
 	acc := v.wide("acc")
-	v.set(0, acc)
-	v.gather(r, func(m *mask, x wide) { v.under(m, "VFMADD231PS", x, x, acc) })
-	t := v.wide("t")
-	v.fold("VADDPS", acc, t)
-	v.release(t)
-	v.inverse(acc)
-	v.scaleShift(r, func(x wide) { v.op("VMULPS", acc, x, x) })
+	v.rows(func(p map[string]Reg) {
+		v.set(0, acc)
+		v.gather(s, p, func(m *mask, x wide) { v.under(m, "VFMADD231PS", x, x, acc) })
+		v.inverse(acc, p["Inv"])
+	}, "Dst", "Src", "Add", "Bias", "Sum", "Inv")
+	v.rows(func(p map[string]Reg) {
+		v.fill(At(p["Inv"], 0), acc)
+		v.scaleShift(s, p, func(x wide) { v.op("VMULPS", acc, x, x) })
+	}, "Dst", "Inv", "Gamma", "Beta")
 	v.release(acc)
 }

@@ -34,7 +34,7 @@ func TestVecRow(t *testing.T) {
 			}
 			if norm {
 				r.Bias, r.Gamma, r.Beta = opt(2, vecValues(n, 4)), opt(4, vecValues(n, 5)), opt(8, vecValues(n, 6))
-				r.Sum, r.Mean, r.Inv = opt(16, make([]float32, step+n)), opt(1, make([]float32, rows)), opt(2, make([]float32, rows))
+				r.Sum, r.Mean, r.Inv = opt(16, make([]float32, step+n)), make([]float32, rows), make([]float32, rows)
 			}
 			w := r
 			clone := func(s []float32) []float32 { return append([]float32(nil), s...) }
@@ -51,6 +51,9 @@ func TestVecRow(t *testing.T) {
 			}{
 				{"Dst", r.Dst, true}, {"Src", r.Src, false}, {"Add", r.Add, false}, {"Bias", r.Bias, false}, {"Sum", r.Sum, true},
 				{"Gamma", r.Gamma, false}, {"Beta", r.Beta, false}, {"Mean", r.Mean, true}, {"Inv", r.Inv, true},
+			}
+			if !norm {
+				args["Mean"], args["Inv"] = rw(make([]float32, rows)), rw(make([]float32, rows))
 			}
 			for _, b := range buffers {
 				if b.s != nil {
