@@ -62,6 +62,7 @@ func (s *scope) buildNode(p *onnx.NodeProto) error {
 	}
 	n.Attrs = NewAttrs(domain, n.Type, opset, attrs...)
 	n.Attrs.Name, n.Attrs.NumIn, n.Attrs.NumOut = n.Name, len(n.In), len(n.Out)
+	n.Attrs.Absent = absent(n.In)
 	s.g.Nodes = append(s.g.Nodes, n)
 	if !known {
 		s.b.bad.unknown(domain, n.Type, n.Name, opset)
@@ -78,7 +79,8 @@ func (s *scope) buildNode(p *onnx.NodeProto) error {
 }
 
 // bind makes the node's operator.
-func (n *Node) bind(def Def) error {
+func (n *Node) bind(def Def) (err error) {
+	defer recovered(&err)
 	a := n.Attrs.Clone()
 	op, err := def.New(a)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -30,11 +29,7 @@ func foldable(n *Node) bool {
 // evalNode runs a bound node by itself on known inputs (nil where absent) unless its outputs take more than limit bytes.
 // What it returns may share memory with the inputs. A panic of the operator is an error.
 func evalNode(n *Node, in []*tensor.Tensor, limit int) (out []*tensor.Tensor, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			out, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
+	defer recovered(&err)
 	specs, err := InferNode(n, in, nil)
 	if err != nil {
 		return nil, err

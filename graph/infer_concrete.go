@@ -60,7 +60,7 @@ func InferNode(n *Node, in []*tensor.Tensor, outer Known) ([]tensor.Spec, error)
 			c.in[i], c.consts[i] = &s, e.Const(v)
 		}
 	}
-	if err := n.Op.Infer(c); err != nil {
+	if err := inferOp(n, c); err != nil {
 		return nil, nodeError(n, e, err)
 	}
 	return c.out, nil

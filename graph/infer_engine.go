@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strconv"
 
@@ -119,7 +120,7 @@ func (e *inference) node(n *Node) error {
 			c.in[i], c.consts[i], c.ints[i] = &s, e.Const(v), e.intsOf(v)
 		}
 	}
-	if err := n.Op.Infer(c); err != nil {
+	if err := inferOp(n, c); err != nil {
 		return nodeError(n, e, err)
 	}
 	for i, v := range n.Out {
@@ -129,6 +130,19 @@ func (e *inference) node(n *Node) error {
 	}
 	e.compute(n, c)
 	return nil
+}
+
+// inferOp calls the operator; a panic of it is an error.
+func inferOp(n *Node, c *InferCtx) (err error) {
+	defer recovered(&err)
+	return n.Op.Infer(c)
+}
+
+// recovered, deferred, turns a panic into an error with its stack.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+	}
 }
 
 func (e *inference) keep(v *Value, s tensor.Spec, t *tensor.Tensor, ints []tensor.Dim) {
