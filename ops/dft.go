@@ -197,7 +197,7 @@ func (j *dftJob) Do(lo, hi int) {
 	}
 }
 
-// stft is the Fourier transform of frames of a signal [batch length 1 or 2] that start frame_step (input 1) apart, each
+// stft is the Fourier transform of frames of a signal [batch length], [batch length 1 or 2], that start frame_step (input 1) apart, each
 // times the window (input 2) where there is one: [batch frames frequencies 2].
 type stft struct{ onesided bool }
 
@@ -222,8 +222,9 @@ func (o stft) Infer(c *graph.InferCtx) error {
 		c.Out(0, tensor.Ranked(x.DType, dims))
 		return nil
 	}
-	if len(x.Dims) != 3 || x.Dims[2].Known() && x.Dims[2].Size != 1 && x.Dims[2].Size != 2 {
-		return fmt.Errorf("signal %v, want [batch length 1] or [batch length 2]", x)
+	rank := len(x.Dims)
+	if rank != 2 && rank != 3 || rank == 3 && x.Dims[2].Known() && x.Dims[2].Size != 1 && x.Dims[2].Size != 2 {
+		return fmt.Errorf("signal %v, want [batch length], [batch length 1] or [batch length 2]", x)
 	}
 	dims[0] = x.Dims[0]
 	frame := x.Dims[1]
@@ -296,7 +297,7 @@ func (o stft) Run(c *graph.RunCtx) error {
 		return err
 	}
 	j := &stftJob{f: newFFT(frame, false), src: src, dst: make([]float64, y.Len()), window: window, length: length, frames: n,
-		step: int(step[0]), parts: x.Shape()[2], bins: bins}
+		step: int(step[0]), parts: elemCount(x.Shape()[2:]), bins: bins}
 	if err := c.For(x.Shape()[0]*n, max(1, 1<<14/frame), j); err != nil {
 		return err
 	}
