@@ -57,8 +57,9 @@ func (t AttrType) String() string {
 // an error, since an ignored attribute is a wrong answer without a word. Errors are kept and returned by Err.
 type Attrs struct {
 	Domain, Op, Name string
-	Opset            int // version of Domain that the model imports
-	NumIn, NumOut    int // absent optional ones counted
+	Opset            int    // version of Domain that the model imports
+	NumIn, NumOut    int    // absent optional ones counted
+	Absent           []bool // by input: left out by an empty name; may be shorter than NumIn
 	list             map[string]Attr
 	read             map[string]bool
 	errs             []string
@@ -92,6 +93,18 @@ func (a *Attrs) take(name string, t AttrType) (Attr, bool) {
 		return x, false
 	}
 	return x, true
+}
+
+// HasIn reports whether the node has input i, as far as is known when its operator is made.
+func (a *Attrs) HasIn(i int) bool { return i < a.NumIn && (i >= len(a.Absent) || !a.Absent[i]) }
+
+// absent lists which of the inputs are left out.
+func absent[T any](in []*T) []bool {
+	list := make([]bool, len(in))
+	for i, x := range in {
+		list[i] = x == nil
+	}
+	return list
 }
 
 // Has reports whether the attribute is present; it does not count as reading it.

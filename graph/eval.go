@@ -21,7 +21,7 @@ func Eval(def Def, attrs *Attrs, in []*tensor.Tensor, nOut int) (out []*tensor.T
 			out, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
-	attrs.NumIn, attrs.NumOut = len(in), nOut
+	attrs.NumIn, attrs.NumOut, attrs.Absent = len(in), nOut, absent(in)
 	op, err := def.New(attrs)
 	if err != nil {
 		return nil, err

@@ -143,6 +143,7 @@ func (pc *PassCtx) Make(at *Node, domain, op string, in, out []*Value, attrs ...
 	n := &Node{Name: at.Name, Domain: domain, Type: op, In: trimAbsent(in), Out: out}
 	n.Attrs = NewAttrs(domain, op, opset, attrs...)
 	n.Attrs.Name, n.Attrs.NumIn, n.Attrs.NumOut = n.Name, len(n.In), len(n.Out)
+	n.Attrs.Absent = absent(n.In)
 	if err := n.bind(def); err != nil {
 		return nil, nodeError(n, pc.root, err)
 	}

@@ -32,6 +32,7 @@ func Defs(k *backend.Kernels) []graph.Def {
 		l.quantizeRows,
 		l.linears,
 		l.quantizeLinears, l.dequantizeLinears, l.dynamicQuantizes,
+		l.matMulIntegers,
 	} {
 		defs = append(defs, family()...)
 	}

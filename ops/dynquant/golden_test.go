@@ -156,7 +156,7 @@ func close3(got, want *tensor.Tensor) string { return within(got, want, 1e-4, 1e
 
 // goldens are the families of operators of this package, with how their results compare to ONNX Runtime's.
 var goldens = map[string]func(got, want *tensor.Tensor) string{
-	"DynamicQuantizeLinear": sameBits, "QuantizeLinear": sameBits, "DequantizeLinear": sameBits,
+	"DynamicQuantizeLinear": sameBits, "QuantizeLinear": sameBits, "DequantizeLinear": sameBits, "MatMulInteger": sameBits,
 }
 
 func TestGoldens(t *testing.T) {
@@ -205,5 +205,32 @@ func TestNodeCases(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGoldenChains runs what quantize_dynamic writes for linear layers as it stands and fused: equal bits.
+func TestGoldenChains(t *testing.T) {
+	dir := sharedFolder(t, "quant")
+	for _, k := range backend.All() {
+		reg := registry(t, k)
+		for _, c := range cases(t, filepath.Join(dir, "dynamic_chain")) {
+			for _, fuse := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/fused=%v", k.Name(), filepath.Base(c), fuse), func(t *testing.T) {
+					got, want, g, err := runCase(c, reg, fuse)
+					if err != nil {
+						t.Fatal(err)
+					}
+					isFused := func(n *graph.Node) bool { return n.Type == "QLinear" }
+					if slices.ContainsFunc(g.Nodes, isFused) != fuse {
+						t.Errorf("fused is %v, want %v", !fuse, fuse)
+					}
+					for i := range want {
+						if text := sameBits(got[i], want[i]); text != "" {
+							t.Errorf("output %d: %s", i, text)
+						}
+					}
+				})
+			}
+		}
 	}
 }

@@ -36,7 +36,10 @@ func (l lib) packAll(w, scale, zero *tensor.Tensor, trans bool) *[]*backend.Pack
 	}
 	data, offset := signed(w)
 	zeros := zeroPoints(zero, offset)
-	s := tensor.View[float32](scale)
+	var s []float32 // nil for a weight whose products stay integers
+	if scale != nil {
+		s = tensor.View[float32](scale)
+	}
 	batches := 1
 	for _, d := range shape[:len(shape)-2] {
 		batches *= d

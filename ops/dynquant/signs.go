@@ -1,6 +1,9 @@
 package dynquant
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unsafe"
+)
 
 // flipSign writes src with the top bit of every byte flipped to dst, which may be src: what is n as int8 is n+128 as
 // uint8.
@@ -13,4 +16,9 @@ func flipSign(dst, src []uint8) {
 	for i := n; i < len(src); i++ {
 		dst[i] = src[i] ^ 0x80
 	}
+}
+
+// asBytes is the memory of s.
+func asBytes(s []int8) []uint8 {
+	return unsafe.Slice((*uint8)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
 }
