@@ -44,7 +44,7 @@ func All() []*Kernels {
 		if !asm.Has(t.ints) || !asm.Has(t.floats) {
 			continue
 		}
-		k := &Kernels{name: t.name, vec: asm.NewVector(t.ints)}
+		k := &Kernels{name: t.name, bindRows: nearRows, vec: asm.NewVector(t.ints)}
 		k.u8s8 = intLayout(t.ints)
 		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats)
 		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats)

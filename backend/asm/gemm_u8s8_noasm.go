@@ -5,4 +5,6 @@
 package asm
 
 // Call runs the scalar kernel: there is no other here.
+//
+//go:noinline
 func (k GemmU8S8) Call(a *ArgsGemm) { gemmU8S8Scalar(a) }

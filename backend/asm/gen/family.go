@@ -103,7 +103,7 @@ func (f *Family) stubs() string {
 }
 
 func (f *Family) fallback() string {
-	return fmt.Sprintf("%s//go:build !amd64 || purego\n\npackage asm\n\n// Call runs the scalar kernel: there is no other here.\nfunc (k %s) Call(a *Args%s) { %s(a) }\n",
+	return fmt.Sprintf("%s//go:build !amd64 || purego\n\npackage asm\n\n// Call runs the scalar kernel: there is no other here.\n//\n//go:noinline\nfunc (k %s) Call(a *Args%s) { %s(a) }\n",
 		header, f.Type, f.Args.Name, f.Scalar)
 }
 
