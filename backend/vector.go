@@ -78,9 +78,6 @@ func (k *Kernels) HalfToFloat(dst []float32, src []uint16) { k.vec.HalfToFloat(d
 // FloatToHalf rounds to nearest even.
 func (k *Kernels) FloatToHalf(dst []uint16, src []float32) { k.vec.FloatToHalf(dst[:len(src)], src) }
 
-// fma32 is the float32 fused multiply-add: a*b+c rounded once.
-func fma32(a, b, c float32) float32 { return asm.FMA32(a, b, c) }
-
 func (e *Epilogue) apply(y float32, m, n int) float32 {
 	if e.Bias != nil {
 		y += e.Bias[n]

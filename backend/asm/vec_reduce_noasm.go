@@ -5,4 +5,6 @@
 package asm
 
 // Call runs the scalar kernel: there is no other here.
+//
+//go:noinline
 func (k VecReduce) Call(a *ArgsVecReduce) { vecReduceScalar(a) }
