@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,9 +115,9 @@ func intel(in *Instr) string {
 			}
 			switch {
 			case a.Disp > 0:
-				m += "+0x" + hex(a.Disp)
+				m += fmt.Sprintf("+0x%x", a.Disp)
 			case a.Disp < 0:
-				m += "-0x" + hex(-a.Disp)
+				m += fmt.Sprintf("-0x%x", -a.Disp)
 			case a.Base.N&7 == 5:
 				m += "+0x0"
 			}
@@ -124,12 +125,4 @@ func intel(in *Instr) string {
 		}
 	}
 	return strings.ToLower(in.Op) + " " + strings.Join(s, ",")
-}
-
-func hex(n int) string {
-	const digits = "0123456789abcdef"
-	if n < 16 {
-		return digits[n : n+1]
-	}
-	return hex(n/16) + digits[n%16:n%16+1]
 }
