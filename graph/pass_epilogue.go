@@ -75,26 +75,14 @@ func activationOf(n *Node) (a activation, ok bool) {
 	if len(n.In) == 0 || len(n.Out) != 1 {
 		return a, false
 	}
-	if n.Domain == "qrun" {
-		switch n.Type {
-		case "Silu", "HardSwish":
-			return activation{name: n.Type}, true
-		case "QuickGelu":
-			return activation{name: n.Type, p0: n.FloatAttr("alpha", 1.702)}, true
-		}
-		return a, false
-	}
 	if n.Domain != "" {
-		return a, false
+		return contribActivation(n)
 	}
 	switch n.Type {
 	case "Relu", "Sigmoid", "Tanh", "HardSwish":
 		return activation{name: n.Type}, true
 	case "Gelu":
-		if n.StrAttr("approximate", "none") == "tanh" {
-			return activation{name: "GeluTanh"}, true
-		}
-		return activation{name: "Gelu"}, true
+		return geluOf(n), true
 	case "LeakyRelu":
 		return activation{name: n.Type, p0: n.FloatAttr("alpha", 0.01)}, true
 	case "HardSigmoid":
@@ -109,6 +97,31 @@ func activationOf(n *Node) (a activation, ok bool) {
 		return activation{name: n.Type, p0: float32(lo), p1: float32(hi)}, ok && lo <= hi
 	}
 	return a, false
+}
+
+// contribActivation is activationOf for the domains qrun and com.microsoft.
+func contribActivation(n *Node) (a activation, ok bool) {
+	if len(n.In) != 1 || n.Domain != "qrun" && n.Domain != "com.microsoft" {
+		return a, false
+	}
+	switch n.Type {
+	case "Silu", "HardSwish":
+		return activation{name: n.Type}, true
+	case "Gelu":
+		return geluOf(n), true
+	case "QuickGelu":
+		return activation{name: n.Type, p0: n.FloatAttr("alpha", 1.702)}, true
+	case "FastGelu":
+		return activation{name: "GeluTanh"}, true
+	}
+	return a, false
+}
+
+func geluOf(n *Node) activation {
+	if n.StrAttr("approximate", "none") == "tanh" {
+		return activation{name: "GeluTanh"}
+	}
+	return activation{name: "Gelu"}
 }
 
 // fuseActivation puts an activation into the product or convolution before it.
