@@ -168,8 +168,8 @@ type topKItem[T number] struct {
 
 // order is negative when a comes before b.
 func (j *topKJob[T]) order(a, b topKItem[T]) int {
-	d := cmp.Compare(a.v, b.v)
-	if j.largest {
+	d := cmp.Compare(a.v, b.v) // which has NaN as the smallest
+	if (a.v != a.v || b.v != b.v) != j.largest {
 		d = -d
 	}
 	if d == 0 {
