@@ -13,24 +13,27 @@ import (
 func TestInputErrors(t *testing.T) {
 	b := newGB(nil)
 	ids := b.input("input_ids", tensor.Ranked(tensor.Int64, []tensor.Dim{{Name: "batch", Size: -1}, {Name: "batch", Size: -1}}))
-	b.input("mask", tensor.SpecOf(tensor.Float32, 2))
-	b.output(b.node(testPass{}, "Pass", ids))
+	mask := b.input("mask", tensor.SpecOf(tensor.Float32, 2))
+	b.output(b.node(testPass{}, "Pass", ids), b.node(testScale{}, "Scale", mask, constant("weights", float32(1))))
 	e := executable(t, b)
 	good, _ := tensor.Of(make([]int64, 6), 2, 3)
 	bad, _ := tensor.New(tensor.Float32, 1, 128)
-	mask := floats(0, 0)
+	two := floats(0, 0)
 	for _, c := range []struct {
 		in   values
 		want string
 	}{
-		{values{"input_ids": good, "mask": mask}, ""},
-		{values{"input_ids": bad, "mask": mask}, `input "input_ids" wants int64[batch batch], got float32[1 128]`},
-		{values{"input_ids": floats(1), "mask": mask}, `input "input_ids" wants int64[batch batch], got float32[1]`},
+		{values{"input_ids": good, "mask": two}, ""},
+		{values{"input_ids": bad, "mask": two}, `input "input_ids" wants int64[batch batch], got float32[1 128]`},
+		{values{"input_ids": floats(1), "mask": two}, `input "input_ids" wants int64[batch batch], got float32[1]`},
 		{values{"input_ids": good}, `input "mask" is missing, it wants float32[2]`},
-		{values{"input_ids": nil, "mask": mask}, `input "input_ids" is missing, it wants int64[batch batch]`},
+		{values{"input_ids": nil, "mask": two}, `input "input_ids" is missing, it wants int64[batch batch]`},
+		{nil, `input "input_ids" is missing, it wants int64[batch batch]; input "mask" is missing, it wants float32[2]`},
+		{values{"input_ids": good, "mask": two, "weights": two}, `input "weights" is a constant of the model`},
+		{values{"ids": good, "mask": two}, `no input is named "ids" (there are: "input_ids", "mask")`},
 		{values{"input_ids": good, "mask": floats(1)}, `input "mask" wants float32[2], got float32[1]`},
-		{values{"input_ids": tensor.SequenceOf(nil), "mask": mask}, `input "input_ids" wants int64[batch batch], got sequence(?)`},
-		{values{"input_ids": good, "mask": mask, "ids": good}, `no input is named "ids" (there are: "input_ids", "mask")`},
+		{values{"input_ids": tensor.SequenceOf(nil), "mask": two}, `input "input_ids" wants int64[batch batch], got sequence(?)`},
+		{values{"input_ids": good, "mask": two, "ids": good}, `no input is named "ids" (there are: "input_ids", "mask")`},
 	} {
 		_, err := e.Run(context.Background(), c.in, nil)
 		switch {

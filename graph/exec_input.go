@@ -22,35 +22,56 @@ func (e *InputError) Error() string { return e.Text }
 // checkInputs puts the inputs into the order of the graph's.
 func (e *Executable) checkInputs(given map[string]*tensor.Tensor, in []*tensor.Tensor) error {
 	found := 0
-	for i, v := range e.graph.Inputs {
-		t, ok := given[v.Name]
-		if ok {
+	for _, v := range e.graph.Inputs {
+		if _, ok := given[v.Name]; ok {
 			found++
 		}
-		if v.Const != nil {
-			if ok {
-				return &InputError{v.Name, fmt.Sprintf("input %q is a constant of the model", v.Name)}
+	}
+	if found != len(given) {
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			switch {
+			case slices.ContainsFunc(e.graph.Inputs, func(v *Value) bool { return v.Name == name }):
+			case e.isConstant(name):
+				return &InputError{name, fmt.Sprintf("input %q is a constant of the model", name)}
+			default:
+				return &InputError{name, fmt.Sprintf("no input is named %q (there are: %s)", name, e.inputNames())}
 			}
-			in[i] = v.Const
-			continue
 		}
-		if t == nil {
-			return &InputError{v.Name, fmt.Sprintf("input %q is missing, it wants %v", v.Name, v.Spec)}
-		}
-		if !fits(t, v.Spec) {
+	}
+	var missing []*Value
+	for i, v := range e.graph.Inputs {
+		t := given[v.Name]
+		switch {
+		case v.Const != nil && t != nil:
+			return &InputError{v.Name, fmt.Sprintf("input %q is a constant of the model", v.Name)}
+		case v.Const != nil:
+			t = v.Const
+		case t == nil:
+			missing = append(missing, v)
+		case !fits(t, v.Spec):
 			return &InputError{v.Name, fmt.Sprintf("input %q wants %v, got %v", v.Name, v.Spec, t.Spec())}
 		}
 		in[i] = t
 	}
-	if found == len(given) {
+	if len(missing) == 0 {
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !slices.ContainsFunc(e.graph.Inputs, func(v *Value) bool { return v.Name == name }) {
-			return &InputError{name, fmt.Sprintf("no input is named %q (there are: %s)", name, e.inputNames())}
+	var text []string
+	for _, v := range missing {
+		text = append(text, fmt.Sprintf("input %q is missing, it wants %v", v.Name, v.Spec))
+	}
+	return &InputError{missing[0].Name, strings.Join(text, "; ")}
+}
+
+// isConstant reports whether a constant has that name: files of old versions list them among their inputs.
+func (e *Executable) isConstant(name string) bool {
+	computed := map[*Value]bool{}
+	for _, n := range e.graph.Nodes {
+		for _, v := range n.Out {
+			computed[v] = true
 		}
 	}
-	return nil
+	return slices.ContainsFunc(e.prog.values, func(v *Value) bool { return v.Name == name && !computed[v] })
 }
 
 func (e *Executable) inputNames() string {
