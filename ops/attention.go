@@ -246,7 +246,7 @@ func (o *onnxAttention) runFloat32(c *graph.RunCtx) error {
 	if len(c.In) > attPastK && c.In[attPastK] != nil {
 		past = c.In[attPastK].Shape()[2]
 	}
-	j.joinPast(c, past)
+	j.joinPast(c, past, [2][]float32{optional(c, attPastK), optional(c, attPastV)}, [2][]float32{outFloats(c, 1), outFloats(c, 2)})
 	j.scale = o.scale
 	if !o.scaled {
 		j.scale = float32(1 / math.Sqrt(float64(j.d)))
@@ -265,35 +265,6 @@ func (o *onnxAttention) runFloat32(c *graph.RunCtx) error {
 		return err
 	}
 	return j.run(c)
-}
-
-// joinPast appends keys and values to past ones, in the present outputs where they exist.
-func (j *attention) joinPast(c *graph.RunCtx, past int) {
-	for i, v := range []*headView{&j.key, &j.val} {
-		size := []int{j.d, j.dv}[i]
-		present := outFloats(c, 1+i)
-		if past == 0 && present == nil {
-			continue
-		}
-		if present == nil {
-			present = floatScratch(c, j.batch*j.kvHeads*(past+j.sk)*size)
-		}
-		joined := bhs(present, j.kvHeads, past+j.sk, size)
-		for b := range j.batch {
-			for h := range j.kvHeads {
-				dst := joined.at(b, h, 0)
-				if past > 0 {
-					old := bhs(tensor.View[float32](c.In[attPastK+i]), j.kvHeads, past, size)
-					copy(dst[:past*size], old.at(b, h, 0))
-				}
-				for s := range j.sk {
-					copy(dst[(past+s)*size:(past+s+1)*size], v.at(b, h, s))
-				}
-			}
-		}
-		*v = joined
-	}
-	j.sk += past
 }
 
 // setLens takes the number of keys of each entry; with a causal mask its last query sees all of them.

@@ -1,0 +1,118 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/tensor"
+)
+
+// checkContribMask checks a mask of com.microsoft's attention operators: int32, one of
+//
+//	[batch]         number of keys that take part
+//	[2*batch]       the same, then the first keys that do
+//	[batch, keys]   1 where a key takes part
+//	[batch, queries, keys]
+func checkContribMask(s tensor.Spec, batch, queries, keys tensor.Dim) error {
+	if s.DType != tensor.Undefined && s.DType != tensor.Int32 {
+		return fmt.Errorf("mask of type %v, want int32", s.DType)
+	}
+	if !s.Ranked {
+		return nil
+	}
+	switch len(s.Dims) {
+	case 1:
+		if n := s.Dims[0]; n.Known() && batch.Known() && n.Size != batch.Size && n.Size != 2*batch.Size {
+			return fmt.Errorf("%w: mask %v, want one or two numbers for each of %v batch entries", graph.ErrUnsupported, s, batch)
+		}
+		return nil
+	case 2:
+		return wantDims("mask", s, []tensor.Dim{batch, keys})
+	case 3:
+		return wantDims("mask", s, []tensor.Dim{batch, queries, keys})
+	}
+	return fmt.Errorf("%w: mask %v, want one to three dimensions", graph.ErrUnsupported, s)
+}
+
+// checkScoreBias checks a tensor that is added to the scores.
+func checkScoreBias(s tensor.Spec, batch, heads, queries, keys tensor.Dim) error {
+	if !s.Ranked {
+		return nil
+	}
+	full := []tensor.Dim{batch, heads, queries, keys}
+	ok := len(s.Dims) == 4
+	for i := 0; ok && i < 4; i++ {
+		ok = agree(s.Dims[i], full[i]) || i < 2 && s.Dims[i].Size == 1
+	}
+	if !ok {
+		return fmt.Errorf("attention bias %v does not fit the scores %v", s, full)
+	}
+	return nil
+}
+
+// setContribMask has a bias and a mask added to the scores: filter where a key takes no part. Either may be nil.
+func (j *attention) setContribMask(c *graph.RunCtx, mask, bias *tensor.Tensor, filter float32) {
+	switch {
+	case mask == nil && bias == nil:
+		return
+	case mask == nil:
+		j.mask = tensor.View[float32](bias)
+		j.maskStrides(bias.Shape())
+		return
+	}
+	heads, rows := 1, 1
+	if bias != nil {
+		heads, rows = bias.Shape()[1], j.sq
+	}
+	if mask.Rank() == 3 {
+		rows = j.sq
+	}
+	j.mask = floatScratch(c, j.batch*heads*rows*j.sk)
+	var sum []float32
+	var from attention
+	if bias != nil {
+		sum, from.sk = tensor.View[float32](bias), j.sk
+		from.maskStrides(bias.Shape())
+	}
+	for i := range j.batch * heads * rows {
+		b, h, r := i/(heads*rows), i/rows%heads, i%rows
+		dst := j.mask[i*j.sk : (i+1)*j.sk]
+		clear(dst)
+		if sum != nil {
+			copy(dst, sum[b*from.maskB+h*from.maskH+r*from.maskS:])
+		}
+		j.filter(dst, mask, b, r, filter)
+	}
+	j.maskStrides([]int{j.batch, heads, rows, j.sk})
+	if j.batch > 1 { // repeated only where it has one entry
+		j.maskB = heads * rows * j.sk
+	}
+}
+
+// filter adds to a row of scores what a mask means for it.
+func (j *attention) filter(dst []float32, mask *tensor.Tensor, b, row int, filter float32) {
+	m := tensor.View[int32](mask)
+	var keep []int32
+	switch mask.Rank() {
+	case 1:
+		end, start := int(m[b]), 0
+		if len(m) == 2*j.batch {
+			start = int(m[j.batch+b])
+		}
+		for k := range dst {
+			if k >= end || k < start {
+				dst[k] += filter
+			}
+		}
+		return
+	case 2:
+		keep = m[b*j.sk : (b+1)*j.sk]
+	default:
+		keep = m[(b*j.sq+row)*j.sk:][:j.sk]
+	}
+	for k, v := range keep {
+		if v == 0 {
+			dst[k] += filter
+		}
+	}
+}
