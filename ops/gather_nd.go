@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
@@ -16,7 +17,11 @@ func (l lib) indexedGathers() []graph.Def {
 }
 
 // offsets is the state of operators that read or write blocks at places that an index tensor gives.
-type offsets struct{ at []int }
+type offsets struct {
+	at    []int
+	shape []int // of the tensor that at is for
+	step  []int
+}
 
 // elements sets one offset per element of idx, into a tensor of that shape: the position of the element, with the index
 // in place of its position on the axis.
@@ -61,28 +66,36 @@ func (o *offsets) elements(shape []int, idx *tensor.Tensor, axis int) error {
 }
 
 // tuples sets one offset per tuple in the last axis of idx, which names a block of a tensor of that shape. The first
-// batch axes are common to both.
-func (o *offsets) tuples(shape []int, idx *tensor.Tensor, batch int) error {
-	o.at = o.at[:0]
+// batch axes are common to both. The offsets of an index that is fixed, a constant, are kept from run to run.
+func (o *offsets) tuples(shape []int, idx *tensor.Tensor, batch int, fixed bool) error {
+	if fixed && slices.Equal(o.shape, shape) {
+		return nil
+	}
+	o.at, o.shape = o.at[:0], o.shape[:0]
 	is := idx.Shape()
 	k := is[len(is)-1]
-	count := elemCount(is[:len(is)-1])
-	per := elemCount(is[batch : len(is)-1])
+	per := max(elemCount(is[batch:len(is)-1]), 1)
 	size := elemCount(shape[batch:])
-	vals := runInts(idx)
-	for t := range count {
-		at, step := t/max(per, 1)*size, size
+	o.step = o.step[:0]
+	for i := range k {
+		o.step = append(o.step, elemCount(shape[batch+i+1:]))
+	}
+	vals, dims := runInts(idx), shape[batch:]
+	for t := range elemCount(is[:len(is)-1]) {
+		at := t / per * size
 		for i, v := range vals[t*k : (t+1)*k] {
-			n := shape[batch+i]
-			p, err := indexOf(v, n)
-			if err != nil {
-				return err
+			n := dims[i]
+			if v < 0 {
+				v += int64(n)
 			}
-			step /= n
-			at += p * step
+			if v < 0 || v >= int64(n) {
+				return fmt.Errorf("index %d is outside axis %d of size %d", vals[t*k+i], batch+i, n)
+			}
+			at += int(v) * o.step[i]
 		}
 		o.at = append(o.at, at)
 	}
+	o.shape = append(o.shape, shape...)
 	return nil
 }
 
@@ -166,9 +179,20 @@ func (o gatherElements) Run(c *graph.RunCtx) error {
 }
 
 // gatherND reads for every tuple in the last axis of input 1 the block of input 0 that it names.
-type gatherND struct{ batch int64 }
+type gatherND struct {
+	batch int64
+	fixed bool // the index is constant
+}
 
-func newGatherND(a *graph.Attrs) (graph.Op, error) { return gatherND{a.Int("batch_dims", 0)}, nil }
+func newGatherND(a *graph.Attrs) (graph.Op, error) {
+	return gatherND{batch: a.Int("batch_dims", 0)}, nil
+}
+
+// Prepack notes a constant index.
+func (o gatherND) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
+	o.fixed = consts[1] != nil
+	return o, nil, nil
+}
 
 func (o gatherND) Infer(c *graph.InferCtx) error {
 	x, idx := c.In(0), c.In(1)
@@ -214,7 +238,7 @@ func (o gatherND) Run(c *graph.RunCtx) error {
 		}
 	}
 	s := graph.State[offsets](c)
-	if err := s.tuples(x.Shape(), idx, b); err != nil {
+	if err := s.tuples(x.Shape(), idx, b, o.fixed); err != nil {
 		return err
 	}
 	return s.gatherBlocks(y, x, elemCount(rest))

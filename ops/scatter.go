@@ -117,25 +117,21 @@ func combine[T tensor.Element](y, u *tensor.Tensor, at []int, block int, f func(
 	}
 }
 
-// scatter runs what the two operators have in common: output 0 is input 0 with the updates in it. The offsets are
-// checked before anything is written, since the output may lie over the input.
-func (r reduction) scatter(c *graph.RunCtx, block int, locate func(*offsets) error) error {
-	x := c.In[0]
+// scatter puts blocks of the updates at the offsets: output 0 is input 0 with them in it. All offsets are known to be
+// right before anything is written, since the output may lie over the input.
+func (r reduction) scatter(c *graph.RunCtx, at []int, block int) error {
+	x, u := c.In[0], c.In[2]
+	if len(at)*block > u.Len() {
+		return fmt.Errorf("updates %v are too few for indices %v", u, c.In[1])
+	}
 	y, err := output(c, 0, x.DType(), x.Shape()...)
 	if err != nil {
 		return err
 	}
-	s := graph.State[offsets](c)
-	if err := locate(s); err != nil {
-		return err
-	}
-	if len(s.at)*block > c.In[2].Len() {
-		return fmt.Errorf("updates %v are too few for indices %v", c.In[2], c.In[1])
-	}
 	if b := x.Bytes(); len(b) == 0 || &b[0] != &y.Bytes()[0] {
 		copyAll(y, x)
 	}
-	return r.apply(y, c.In[2], s.at, block)
+	return r.apply(y, u, at, block)
 }
 
 // scatterElements writes every element of input 2 to its position, with the index of input 1 in place of the position on
@@ -191,15 +187,30 @@ func (o scatterElements) Run(c *graph.RunCtx) error {
 	if err != nil {
 		return err
 	}
-	return o.reduction.scatter(c, 1, func(s *offsets) error { return s.elements(x.Shape(), c.In[1], axis) })
+	s := graph.State[offsets](c)
+	if err := s.elements(x.Shape(), c.In[1], axis); err != nil {
+		return err
+	}
+	return o.reduction.scatter(c, s.at, 1)
 }
 
 // scatterND writes blocks of input 2 to the places that the tuples in the last axis of input 1 name.
-type scatterND struct{ reduction reduction }
+type scatterND struct {
+	reduction reduction
+	fixed     bool // the index is constant
+}
 
-func newScatterND(a *graph.Attrs) (graph.Op, error) { return scatterND{newReduction(a)}, nil }
+func newScatterND(a *graph.Attrs) (graph.Op, error) {
+	return scatterND{reduction: newReduction(a)}, nil
+}
 
 func (scatterND) InPlace() []int { return []int{0} }
+
+// Prepack notes a constant index.
+func (o scatterND) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
+	o.fixed = consts[1] != nil
+	return o, nil, nil
+}
 
 func (o scatterND) Infer(c *graph.InferCtx) error {
 	x, idx, u := c.In(0), c.In(1), c.In(2)
@@ -232,6 +243,9 @@ func (o scatterND) Run(c *graph.RunCtx) error {
 	if isPacked(x.DType()) {
 		return unpackedRun(c, o.Run)
 	}
-	k := idx.Shape()[idx.Rank()-1]
-	return o.reduction.scatter(c, elemCount(x.Shape()[k:]), func(s *offsets) error { return s.tuples(x.Shape(), idx, 0) })
+	s := graph.State[offsets](c)
+	if err := s.tuples(x.Shape(), idx, 0, o.fixed); err != nil {
+		return err
+	}
+	return o.reduction.scatter(c, s.at, elemCount(x.Shape()[idx.Shape()[idx.Rank()-1]:]))
 }
