@@ -67,7 +67,7 @@ type PassOptions struct {
 	KeepIntegers bool
 }
 
-// maxRounds bounds how often a pass is repeated, and the whole list.
+// maxRounds bounds how often a pass is repeated.
 const maxRounds = 16
 
 // PassStat says how often a pass changed something.
@@ -90,10 +90,11 @@ func Optimize(g *Graph, reg *Registry, o PassOptions) ([]PassStat, error) {
 	for i, p := range list {
 		stats[i].Pass = p.Name
 	}
+	z := &optimizer{g: g, reg: reg, o: o}
 	for range 3 {
 		total := 0
 		for i, p := range list {
-			n, err := runPass(g, reg, p, o)
+			n, err := z.apply(p)
 			if err != nil {
 				return nil, fmt.Errorf("pass %s: %w", p.Name, err)
 			}
@@ -107,12 +108,22 @@ func Optimize(g *Graph, reg *Registry, o PassOptions) ([]PassStat, error) {
 	return stats, nil
 }
 
-func runPass(g *Graph, reg *Registry, p Pass, o PassOptions) (total int, err error) {
+// optimizer applies passes one after another to a graph that has been inferred.
+type optimizer struct {
+	g   *Graph
+	reg *Registry
+	o   PassOptions
+	pc  *PassCtx // of the graph as it is, nil when it has changed
+}
+
+func (z *optimizer) apply(p Pass) (total int, err error) {
 	for range maxRounds {
-		pc := newPassCtx(g, reg, o)
+		if z.pc == nil {
+			z.pc = newPassCtx(z.g, z.reg, z.o)
+		}
 		changed := 0
-		for _, b := range pc.graphs() {
-			n, err := p.Run(b, pc)
+		for _, b := range z.pc.graphs() {
+			n, err := p.Run(b, z.pc)
 			if err != nil {
 				return 0, err
 			}
@@ -122,8 +133,9 @@ func runPass(g *Graph, reg *Registry, p Pass, o PassOptions) (total int, err err
 			return total, nil
 		}
 		total += changed
-		pc.commit()
-		if err := g.Infer(); err != nil {
+		z.pc.commit()
+		z.pc = nil
+		if err := z.g.Infer(); err != nil {
 			return 0, err
 		}
 	}
