@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
@@ -113,6 +114,59 @@ func (j *attention) filter(dst []float32, mask *tensor.Tensor, b, row int, filte
 	for k, v := range keep {
 		if v == 0 {
 			dst[k] += filter
+		}
+	}
+}
+
+// setMask brings the mask to numbers that are added, padded to the number of keys with minus infinity.
+func (o *onnxAttention) setMask(c *graph.RunCtx, j *attention) error {
+	if len(c.In) <= attMask || c.In[attMask] == nil {
+		return nil
+	}
+	t := c.In[attMask]
+	shape := t.Shape()
+	n := shape[len(shape)-1]
+	rows := t.Len() / max(n, 1)
+	if t.Len() == 0 {
+		rows = 0
+	}
+	inf := float32(math.Inf(-1))
+	if t.DType() == tensor.Float32 && n == j.sk {
+		j.mask = tensor.View[float32](t)
+	} else {
+		j.mask = floatScratch(c, rows*j.sk)
+		fillFloats(j.mask, inf)
+		for r := range rows {
+			dst := j.mask[r*j.sk : r*j.sk+n]
+			switch t.DType() {
+			case tensor.Bool:
+				for i, v := range tensor.View[bool](t)[r*n : (r+1)*n] {
+					if v {
+						dst[i] = 0
+					}
+				}
+			case tensor.Float32:
+				copy(dst, tensor.View[float32](t)[r*n:])
+			default:
+				return graph.UnsupportedType("attention mask", t.DType())
+			}
+		}
+	}
+	j.maskStrides(shape)
+	return nil
+}
+
+// maskStrides sets how a mask of that shape is repeated over entries, heads and queries.
+func (j *attention) maskStrides(shape []int) {
+	step := j.sk
+	dims := [3]*int{&j.maskS, &j.maskH, &j.maskB}
+	for i, stride := range dims {
+		*stride = 0
+		if at := len(shape) - 2 - i; at >= 0 {
+			if shape[at] != 1 {
+				*stride = step
+			}
+			step *= shape[at]
 		}
 	}
 }

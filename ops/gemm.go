@@ -80,11 +80,11 @@ func (o *gemm) Infer(c *graph.InferCtx) error {
 	out := tensor.Ranked(d, []tensor.Dim{m, n})
 	if s := c.In(2); c.Has(2) && s.Ranked {
 		if len(s.Dims) > 2 {
-			return fmt.Errorf("C %v has more than two dimensions", s)
+			return fmt.Errorf("input C %v has more than two dimensions", s)
 		}
 		for i, x := range s.Dims {
 			if y := out.Dims[2-len(s.Dims)+i]; x.Size != 1 && !agree(x, y) {
-				return fmt.Errorf("C %v cannot be broadcast to the result %v", s, out)
+				return fmt.Errorf("input C %v cannot be broadcast to the result %v", s, out)
 			}
 		}
 	}
@@ -97,7 +97,7 @@ func matrixDims(name string, s tensor.Spec, trans bool) (rows, cols tensor.Dim, 
 		return tensor.AnyDim, tensor.AnyDim, nil
 	}
 	if len(s.Dims) != 2 {
-		return rows, cols, fmt.Errorf("%s %v is not a matrix", name, s)
+		return rows, cols, fmt.Errorf("input %s %v is not a matrix", name, s)
 	}
 	if trans {
 		return s.Dims[1], s.Dims[0], nil

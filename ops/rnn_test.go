@@ -27,10 +27,8 @@ func (s *slowCell) gate(i int, x, h []float64, recurrent, bias bool) []float64 {
 			}
 			y[u] += s.b[row]
 		}
-		if h != nil {
-			for k, v := range h {
-				y[u] += s.r[row*s.h+k] * v
-			}
+		for k, v := range h {
+			y[u] += s.r[row*s.h+k] * v
 		}
 		if bias {
 			y[u] += s.b[n+row]
