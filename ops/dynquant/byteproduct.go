@@ -17,14 +17,21 @@ type byteProduct struct {
 	scaleA []float32      // for float results: one or one per row
 	packs  []*backend.PackedI8
 	shapeB []int
-	sums   []int32 // of the rows of A, where the operator has them: then A has rows of the kernels' stride already
 
-	ci   []int32   // the result, or
-	c    []float32 // the scaled result plus bias
-	bias []float32
+	// A in the kernels' form and the sums of its rows, where the operator has made them; a then only has the shape.
+	quantized []uint8
+	sums      []int32
+
+	// The result: sums, or sums times the scales plus bias, or what requant makes of the sums.
+	ci      []int32
+	c       []float32
+	bias    []float32
+	requant requantizer
+	scaleB  []float32 // for requant: one, one per column, or one per column of every matrix
 
 	rows  byteRows
 	gemm  backend.GemmU8S8
+	part  requantizer
 	lead  []int
 	index []int
 	spare []*backend.PackedI8 // memory of matrices packed while running
@@ -35,8 +42,8 @@ func (p *byteProduct) reset() {
 	*p = byteProduct{lead: p.lead[:0], index: p.index[:0], spare: p.spare}
 }
 
-// packB packs a B that is not constant.
-func (p *byteProduct) packB(c *graph.RunCtx, b *tensor.Tensor, scale []float32, zero *tensor.Tensor, shapeZero []int, trans bool) {
+// packB packs a B that is not constant. With trans its zero points are one or one per column of each matrix.
+func (p *byteProduct) packB(c *graph.RunCtx, b *tensor.Tensor, scale []float32, zero *tensor.Tensor, trans bool) {
 	lead, k, n := matrixOf(b.Shape(), true)
 	p.shapeB = b.Shape()
 	ld := n
@@ -48,7 +55,10 @@ func (p *byteProduct) packB(c *graph.RunCtx, b *tensor.Tensor, scale []float32, 
 		data, offset = scratch[int8](c, b.Len()), 128
 		flipSign(asBytes(data), b.Bytes())
 	}
-	zeros := columnParams(zeroPoints(zero, offset), shapeZero, b.Shape())
+	zeros := zeroPoints(zero, offset)
+	if zero != nil && !trans {
+		zeros = columnParams(zeros, zero.Shape(), b.Shape())
+	}
 	batches := count(lead)
 	for len(p.spare) < batches {
 		p.spare = append(p.spare, new(backend.PackedI8))
@@ -66,16 +76,16 @@ func (p *byteProduct) run(c *graph.RunCtx) error {
 		return nil
 	}
 	stride := p.l.k.StrideU8(k)
-	if p.sums == nil {
+	if p.quantized == nil {
 		if err := p.rows.prepare(c, p.l.k, p.a, k, p.needSums()); err != nil {
 			return err
 		}
 	} else {
-		p.rows.dst, p.rows.sums = p.a.Bytes(), p.sums
+		p.rows.dst, p.rows.sums = p.quantized, p.sums
 	}
 	defer func() { p.gemm, p.rows = backend.GemmU8S8{}, byteRows{} }()
 	if len(p.packs) == 1 && len(leadB) <= len(leadA) {
-		return p.multiply(c, p.packs[0], 0, 0, m*count(leadA), stride)
+		return p.multiply(c, 0, 0, 0, m*count(leadA), stride)
 	}
 	p.lead = p.lead[:0]
 	for i := range max(len(leadA), len(leadB)) {
@@ -95,7 +105,7 @@ func (p *byteProduct) run(c *graph.RunCtx) error {
 	clear(p.index)
 	for y := range count(p.lead) {
 		a, b := broadcastIndex(p.index, leadA), broadcastIndex(p.index, leadB)
-		if err := p.multiply(c, p.packs[b], a*m, y*m, m, stride); err != nil {
+		if err := p.multiply(c, b, a*m, y*m, m, stride); err != nil {
 			return err
 		}
 		for d := len(p.index) - 1; d >= 0; d-- {
@@ -117,29 +127,53 @@ func (p *byteProduct) needSums() bool {
 	return false
 }
 
-// multiply makes rows rows of the result, from row y on, of those of A from row a on.
-func (p *byteProduct) multiply(c *graph.RunCtx, b *backend.PackedI8, a, y, rows, stride int) error {
+// multiply makes rows rows of the result, from row y on, of those of A from row a on and matrix batch of B.
+func (p *byteProduct) multiply(c *graph.RunCtx, batch, a, y, rows, stride int) error {
 	if rows == 0 {
 		return nil
 	}
+	b := p.packs[batch]
 	g, n := &p.gemm, b.N
-	*g = backend.GemmU8S8{M: rows, A: p.rows.dst[a*stride : (a+rows)*stride], LDA: stride, ZeroA: p.zeroA, ScaleA: p.scaleA, B: b, LDC: n}
-	if len(p.zeroA) > 1 {
-		g.ZeroA = p.zeroA[a : a+rows]
-	}
-	if len(p.scaleA) > 1 {
-		g.ScaleA = p.scaleA[a : a+rows]
-	}
+	*g = backend.GemmU8S8{M: rows, A: p.rows.dst[a*stride : (a+rows)*stride], LDA: stride, ZeroA: rowsFrom(p.zeroA, a, rows),
+		ScaleA: rowsFrom(p.scaleA, a, rows), B: b, LDC: n}
 	if p.rows.sums != nil {
 		g.RowSumA = p.rows.sums[a : a+rows]
 	}
-	if p.ci != nil {
+	switch q := &p.requant; {
+	case q.out != nil || q.f != nil:
+		if len(q.acc) < rows*n {
+			q.acc, q.scale = scratch[int32](c, rows*n), scratch[float32](c, n)
+		}
+		g.CI = q.acc[:rows*n]
+	case p.ci != nil:
 		g.CI = p.ci[y*n : (y+rows)*n]
-	} else {
+	default:
 		g.C, g.Epi.Bias = p.c[y*n:(y+rows)*n], p.bias
 	}
 	g.Init(p.l.k, c.Threads())
-	return c.For(g.Tasks(), 1, g)
+	if err := c.For(g.Tasks(), 1, g); err != nil || p.requant.acc == nil {
+		return err
+	}
+	q := p.requant // the part of the result that this matrix makes
+	q.n, q.scaleA, q.scaleB = n, g.ScaleA, perBatch(p.scaleB, batch, len(p.packs), n)
+	if q.f != nil {
+		q.f = q.f[y*n:]
+	} else {
+		q.out = q.out[y*n:]
+	}
+	scale := q.scale
+	q.scale = nil
+	q.combine(scale)
+	p.part = q
+	return c.For(rows, 1+4096/n, &p.part)
+}
+
+// rowsFrom is the part of numbers of all rows that belongs to rows from row a on.
+func rowsFrom[T any](v []T, a, rows int) []T {
+	if len(v) <= 1 {
+		return v
+	}
+	return v[a : a+rows]
 }
 
 // byteRows brings rows of 8-bit integers into the kernels' form: uint8, a stride apart, zero after the end; with sums,

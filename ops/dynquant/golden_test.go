@@ -157,6 +157,8 @@ func close3(got, want *tensor.Tensor) string { return within(got, want, 1e-4, 1e
 // goldens are the families of operators of this package, with how their results compare to ONNX Runtime's.
 var goldens = map[string]func(got, want *tensor.Tensor) string{
 	"DynamicQuantizeLinear": sameBits, "QuantizeLinear": sameBits, "DequantizeLinear": sameBits, "MatMulInteger": sameBits,
+	"MatMulIntegerToFloat": sameBits, "DynamicQuantizeMatMul": sameBits,
+	"QLinearMatMul": sameBits, "QGemm": sameBits,
 }
 
 func TestGoldens(t *testing.T) {

@@ -61,7 +61,7 @@ func inferProduct(c *graph.InferCtx, in productInputs, out tensor.DType) error {
 
 func inferProductShape(c *graph.InferCtx, in productInputs, out tensor.DType) error {
 	a, b := c.In(in.a), c.In(in.b)
-	if c.Has(in.zeroA) {
+	if in.zeroA >= 0 && c.Has(in.zeroA) {
 		if err := checkRowParam("zero point", c.In(in.zeroA), a); err != nil {
 			return err
 		}
@@ -163,9 +163,5 @@ func (p *byteProduct) useB(c *graph.RunCtx, w packedWeight, b, scale, zero *tens
 	if scale != nil {
 		s = columnParams(floatParams(c, scale), scale.Shape(), b.Shape())
 	}
-	var shapeZero []int
-	if zero != nil {
-		shapeZero = zero.Shape()
-	}
-	p.packB(c, b, s, zero, shapeZero, false)
+	p.packB(c, b, s, zero, false)
 }

@@ -14,8 +14,8 @@ func (l lib) quantizeRows() []graph.Def {
 }
 
 // quantizeRows quantizes the activation of linear layers to uint8, once for all layers that read it. Input: X float32
-// [..., K] (rank 1 is one row). Outputs: Q uint8 [..., S], S the row stride of the kernels and the bytes from K on zero;
-// scale float32 and zero int32, [rows] in profile row, [1] in profile onnx; sum int32 [rows], the sum of each row of Q.
+// [..., K] (rank 1 is one row). Outputs: Q uint8 [..., S]: K elements, then those of the channels in attribute repeat
+// once more, zeros up to the row stride S of the kernels; scale float32 and zero int32, [rows] in profile row, [1] in profile onnx; sum int32 [rows], the sum of each row of Q.
 //
 // Profile row gives each row the grid of its own range, 0 included. Profile onnx is DynamicQuantizeLinear over the whole
 // tensor. Both: scale = (max-min)/255, 1 when that is 0; zero = rne(clip(-min/scale, 0, 255)); q = clip(rne(x/scale) +
@@ -23,12 +23,20 @@ func (l lib) quantizeRows() []graph.Def {
 // and nothing else is.
 type quantizeRows struct {
 	k      *backend.Kernels
-	tensor bool // one grid for the tensor: profile onnx
+	tensor bool  // one grid for the tensor: profile onnx
+	repeat []int // channels that follow the K others once more, for split weights
 }
 
 func (l lib) newQuantizeRows(a *graph.Attrs) (graph.Op, error) {
 	p := a.OneOf("profile", "row", "onnx")
-	return &quantizeRows{k: l.k, tensor: p == "onnx"}, nil
+	o := &quantizeRows{k: l.k, tensor: p == "onnx"}
+	for _, i := range a.Ints("repeat") {
+		if i < 0 {
+			return nil, fmt.Errorf("repeat has channel %d", i)
+		}
+		o.repeat = append(o.repeat, int(i))
+	}
+	return o, nil
 }
 
 func (o *quantizeRows) Infer(c *graph.InferCtx) error {
@@ -46,7 +54,12 @@ func (o *quantizeRows) Infer(c *graph.InferCtx) error {
 		dims := append([]tensor.Dim{}, x.Dims...)
 		k := dims[len(dims)-1]
 		if k.Known() {
-			k = tensor.Fixed(o.k.StrideU8(k.Size))
+			for _, i := range o.repeat {
+				if i >= k.Size {
+					return fmt.Errorf("channel %d is repeated and %v has %d", i, x, k.Size)
+				}
+			}
+			k = tensor.Fixed(o.k.StrideU8(k.Size + len(o.repeat)))
 		} else {
 			k = tensor.AnyDim
 		}
@@ -82,22 +95,24 @@ func (o *quantizeRows) Run(c *graph.RunCtx) error {
 	defer j.reset()
 	k := shape[len(shape)-1]
 	rows := tensor.View[int32](c.Out[3])
-	*j = rowsJob{k: o.k, x: x, width: k, q: tensor.View[uint8](c.Out[0]), stride: o.k.StrideU8(k), parts: j.parts,
+	*j = rowsJob{k: o.k, x: x, width: k, q: tensor.View[uint8](c.Out[0]), stride: o.k.StrideU8(k + len(o.repeat)), repeat: o.repeat, parts: j.parts,
 		scale: tensor.View[float32](c.Out[1]), zero: tensor.View[int32](c.Out[2]), sum: rows}
-	grain := max(1, 16384/max(1, k))
 	if !o.tensor {
-		return c.For(len(rows), grain, j)
+		return c.For(len(rows), j.grain(), j)
 	}
-	return o.wholeTensor(c, j, grain)
+	return j.quantizeWhole(c)
 }
 
-// wholeTensor quantizes all rows on the grid of the tensor.
-func (o *quantizeRows) wholeTensor(c *graph.RunCtx, j *rowsJob, grain int) error {
+// grain is how many rows are worth a call.
+func (j *rowsJob) grain() int { return max(1, 16384/max(1, j.width)) }
+
+// quantizeWhole quantizes all rows on the grid of the tensor.
+func (j *rowsJob) quantizeWhole(c *graph.RunCtx) error {
 	if err := j.measure(c); err != nil {
 		return err
 	}
 	j.scale[0], j.zero[0] = j.wholeScale, int32(j.wholeZero)
-	return c.For(len(j.sum), grain, j)
+	return c.For(len(j.sum), j.grain(), j)
 }
 
 // measure sets the grid of DynamicQuantizeLinear for all elements, whose range it takes in parts.
@@ -135,6 +150,7 @@ type rowsJob struct {
 	whole         bool
 	wholeScale    float32
 	wholeZero     uint8
+	repeat        []int
 }
 
 func (j *rowsJob) reset() { *j = rowsJob{parts: j.parts[:0]} }
@@ -144,10 +160,14 @@ func (j *rowsJob) Do(lo, hi int) {
 		dst, src := j.q[r*j.stride:(r+1)*j.stride], j.x[r*j.width:(r+1)*j.width]
 		if !j.whole {
 			j.scale[r], j.zero[r], j.sum[r] = j.k.QuantizeRow(dst, src)
-			continue
+		} else {
+			clear(dst[j.width:])
+			j.sum[r] = j.k.QuantizeU8(dst[:j.width], src, j.wholeScale, j.wholeZero)
 		}
-		clear(dst[j.width:])
-		j.sum[r] = j.k.QuantizeU8(dst[:j.width], src, j.wholeScale, j.wholeZero)
+		for i, c := range j.repeat {
+			dst[j.width+i] = dst[c]
+			j.sum[r] += int32(dst[c])
+		}
 	}
 }
 
