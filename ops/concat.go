@@ -27,6 +27,9 @@ func newConcat(a *graph.Attrs) (graph.Op, error) {
 func newConcat1(a *graph.Attrs) (graph.Op, error) { return concat{a.Int("axis", 1)}, nil }
 
 func (o concat) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, c.NumIn(), c.NumIn()); err != nil {
+		return err
+	}
 	if c.NumIn() == 0 {
 		return fmt.Errorf("no inputs")
 	}

@@ -59,6 +59,9 @@ func newConstant(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o constant) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 0, 0); err != nil {
+		return err
+	}
 	c.OutConst(0, o.value)
 	return nil
 }
@@ -86,6 +89,9 @@ func newConstantOfShape(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o constantOfShape) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	d := o.value.DType()
 	if err := wantType(c, 0, "shape", tensor.Int64); err != nil {
 		return err
@@ -167,6 +173,9 @@ type sequenceOf struct{}
 func newRange(*graph.Attrs) (graph.Op, error) { return sequenceOf{}, nil }
 
 func (sequenceOf) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 3, 3); err != nil {
+		return err
+	}
 	d, err := sameType(c, 0, 1, 2)
 	if err != nil {
 		return err
@@ -309,6 +318,9 @@ func newEyeLike(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o eyeLike) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if x.Ranked && len(x.Dims) != 2 {
 		return fmt.Errorf("input %v, want a matrix", x)

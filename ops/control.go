@@ -88,6 +88,9 @@ func newIf(a *graph.Attrs) (graph.Op, error) {
 // Infer takes the branch that a known condition selects, else what both agree on. A branch that does not fit the shapes
 // at hand may be one that is never taken.
 func (branch) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	if err := wantType(c, 0, "condition", tensor.Bool); err != nil {
 		return err
 	}
@@ -153,10 +156,15 @@ func newLoop(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o loop) Infer(c *graph.InferCtx) error {
-	carried := max(c.NumIn()-2, 0)
+	if c.NumIn() < 2 {
+		return fmt.Errorf("got %d inputs, want a trip count and a condition, which may be absent", c.NumIn())
+	}
+	carried := c.NumIn() - 2
 	in := make([]tensor.Spec, carried)
 	for i := range in {
-		in[i] = c.In(i + 2)
+		if in[i] = c.In(i + 2); !c.Has(i + 2) {
+			return fmt.Errorf("input %d is missing", i+2)
+		}
 	}
 	first := []tensor.Spec{tensor.SpecOf(tensor.Int64), tensor.SpecOf(tensor.Bool)}
 	outs, err := settle(c, in, func(state []tensor.Spec) []tensor.Spec { return append(first, state...) }, 1)

@@ -20,6 +20,9 @@ type det struct{}
 func newDet(*graph.Attrs) (graph.Op, error) { return det{}, nil }
 
 func (det) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := checkType("input", x.DType, floatTypes); err != nil {
 		return err

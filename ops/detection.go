@@ -48,6 +48,9 @@ func makeRoiAlign(a *graph.Attrs, offset float64) (graph.Op, error) {
 }
 
 func (o roiAlign) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 3, 3); err != nil {
+		return err
+	}
 	x, rois := c.In(0), c.In(1)
 	if _, err := sameType(c, 0, 1); err != nil {
 		return err
@@ -195,6 +198,9 @@ func newNonMaxSuppression(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o nonMaxSuppression) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 5); err != nil {
+		return err
+	}
 	boxes, scores := c.In(0), c.In(1)
 	for i, name := range []string{"boxes", "scores"} {
 		if err := wantType(c, i, name, tensor.Float32); err != nil {

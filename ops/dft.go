@@ -32,6 +32,9 @@ func newDFT(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o dft) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 3); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := checkType("input", x.DType, floatTypes); err != nil {
 		return err
@@ -204,6 +207,9 @@ type stft struct{ onesided bool }
 func newSTFT(a *graph.Attrs) (graph.Op, error) { return stft{a.Bool("onesided", true)}, nil }
 
 func (o stft) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 4); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := checkType("signal", x.DType, floatTypes); err != nil {
 		return err

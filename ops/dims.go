@@ -25,6 +25,16 @@ func axesOf(axes []int64, rank int) ([]int, error) {
 	return list, nil
 }
 
+// tensorInputs is needInputs for operators that take nothing but tensors.
+func tensorInputs(c *graph.InferCtx, lo, hi int) error {
+	for i := range c.NumIn() {
+		if s := c.In(i); s.Kind != tensor.KindTensor {
+			return fmt.Errorf("input %d is a %v, want a tensor", i, s)
+		}
+	}
+	return needInputs(c, lo, hi)
+}
+
 // constInts returns the contents of an integer input when they are all known.
 func constInts(c *graph.InferCtx, i int) ([]int64, bool) {
 	if t := c.Const(i); t != nil && t.Rank() <= 1 {

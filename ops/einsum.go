@@ -130,6 +130,9 @@ func (o einsum) output(in [][]rune) []rune {
 }
 
 func (o einsum) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, c.NumIn(), c.NumIn()); err != nil {
+		return err
+	}
 	all := make([]int, c.NumIn())
 	for i := range all {
 		all[i] = i

@@ -22,6 +22,9 @@ type expand struct{}
 func newExpand(*graph.Attrs) (graph.Op, error) { return expand{}, nil }
 
 func (expand) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := wantType(c, 1, "shape", tensor.Int64); err != nil {
 		return err
@@ -123,6 +126,9 @@ type tile struct{}
 func newTile(*graph.Attrs) (graph.Op, error) { return tile{}, nil }
 
 func (tile) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := wantType(c, 1, "repeats", tensor.Int64); err != nil {
 		return err
@@ -206,6 +212,9 @@ type tile1 struct{}
 func newTile1(*graph.Attrs) (graph.Op, error) { return tile1{}, nil }
 
 func (tile1) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 3, 3); err != nil {
+		return err
+	}
 	x := c.In(0)
 	count, ok1 := constInts(c, 1)
 	axis, ok2 := constInts(c, 2)

@@ -19,6 +19,9 @@ type gather struct{ axis int64 }
 func newGather(a *graph.Attrs) (graph.Op, error) { return gather{a.Int("axis", 0)}, nil }
 
 func (o gather) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	x, idx := c.In(0), c.In(1)
 	if err := wantIndex(c, 1, "indices"); err != nil {
 		return err

@@ -130,6 +130,9 @@ func newGatherElements(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o gatherElements) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	x, idx := c.In(0), c.In(1)
 	if err := wantIndex(c, 1, "indices"); err != nil {
 		return err
@@ -195,6 +198,9 @@ func (o gatherND) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
 }
 
 func (o gatherND) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	x, idx := c.In(0), c.In(1)
 	if err := wantType(c, 1, "indices", tensor.Int64); err != nil {
 		return err

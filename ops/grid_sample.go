@@ -46,6 +46,9 @@ func (o gridSample) rest(a *graph.Attrs) gridSample {
 }
 
 func (o gridSample) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	x, g := c.In(0), c.In(1)
 	if err := checkType("input", x.DType, numberTypes); err != nil {
 		return err
@@ -213,6 +216,9 @@ func newAffineGrid(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o affineGrid) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	t := c.In(0)
 	if err := checkType("theta", t.DType, floatTypes); err != nil {
 		return err

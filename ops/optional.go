@@ -28,6 +28,9 @@ func newOptional(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o optionalValue) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 0, 1); err != nil {
+		return err
+	}
 	elem := o.elem
 	if c.Has(0) {
 		elem = c.In(0)
@@ -51,6 +54,9 @@ type optionalGet struct{}
 func newOptionalGet(*graph.Attrs) (graph.Op, error) { return optionalGet{}, nil }
 
 func (optionalGet) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 1, 1); err != nil {
+		return err
+	}
 	s := c.In(0)
 	if s.Kind == tensor.KindOptional {
 		if s.Elem == nil {
@@ -79,6 +85,9 @@ type optionalHas struct{}
 func newOptionalHas(*graph.Attrs) (graph.Op, error) { return optionalHas{}, nil }
 
 func (optionalHas) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 0, 1); err != nil {
+		return err
+	}
 	c.Out(0, tensor.SpecOf(tensor.Bool))
 	return nil
 }

@@ -41,6 +41,9 @@ func newPad(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o pad) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2-b2i(o.fixed), 4); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if o.fixed {
 		if err := checkType("input", x.DType, floatTypes); err != nil {

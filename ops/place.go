@@ -30,6 +30,9 @@ func newTensorScatter(a *graph.Attrs) (graph.Op, error) {
 func (tensorScatter) InPlace() []int { return []int{0} }
 
 func (o tensorScatter) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 3); err != nil {
+		return err
+	}
 	x, u := c.In(0), c.In(1)
 	if _, err := sameType(c, 0, 1); err != nil {
 		return err
@@ -137,6 +140,9 @@ func (o centerCropPad) resized(dims, want []tensor.Dim) ([]tensor.Dim, error) {
 }
 
 func (o centerCropPad) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := wantIndex(c, 1, "shape"); err != nil {
 		return err
@@ -219,6 +225,9 @@ func newCol2Im(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o col2Im) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 3, 3); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := checkType("input", x.DType, numberTypes); err != nil {
 		return err

@@ -100,6 +100,9 @@ func newRandom(d distribution, like bool) func(*graph.Attrs) (graph.Op, error) {
 }
 
 func (o random) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, b2i(o.like), b2i(o.like)); err != nil {
+		return err
+	}
 	if !o.like {
 		c.Out(0, tensor.SpecOf(o.dtype, o.shape...))
 		return nil
@@ -149,6 +152,9 @@ func newBernoulli(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o bernoulli) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	s := c.In(0)
 	if err := checkType("input", s.DType, floatTypes); err != nil {
 		return err
@@ -198,6 +204,9 @@ func newMultinomial(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o multinomial) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := checkType("input", x.DType, floatTypes); err != nil {
 		return err

@@ -33,6 +33,9 @@ func newReshape(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o reshape) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2-b2i(o.hasShape), 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	want, literal, ok := o.target(c)
 	if !ok {

@@ -191,6 +191,9 @@ func (s *sampling) byScale(scale float32) error {
 }
 
 func (o resize) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 4); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := checkType("input", x.DType, numberTypes); err != nil {
 		return err
@@ -293,7 +296,7 @@ func (o resize) given(c *graph.RunCtx) (scales []float32, sizes []int64, roi []f
 	if o.scaleInput == 0 {
 		return o.scales, nil, nil, nil
 	}
-	if o.scaleInput == 2 && c.In[1] != nil && o.coords == "tf_crop_and_resize" {
+	if o.scaleInput == 2 && len(c.In) > 1 && c.In[1] != nil && o.coords == "tf_crop_and_resize" {
 		if roi, err = toFloats(c.In[1]); err != nil {
 			return nil, nil, nil, err
 		}

@@ -78,6 +78,11 @@ func (o scan) Infer(c *graph.InferCtx) error {
 	if o.batched {
 		first, lead = 1, 1
 	}
+	for i := first; i < c.NumIn(); i++ {
+		if !c.Has(i) || c.In(i).Kind != tensor.KindTensor {
+			return fmt.Errorf("input %d is %v, want a tensor", i, c.In(i))
+		}
+	}
 	state := make([]tensor.Spec, o.states)
 	for i := range state {
 		s := c.In(first + i)

@@ -148,6 +148,9 @@ func newScatterElements(a *graph.Attrs) (graph.Op, error) {
 func (scatterElements) InPlace() []int { return []int{0} }
 
 func (o scatterElements) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 3, 3); err != nil {
+		return err
+	}
 	x, idx, u := c.In(0), c.In(1), c.In(2)
 	if err := wantIndex(c, 1, "indices"); err != nil {
 		return err
@@ -213,6 +216,9 @@ func (o scatterND) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
 }
 
 func (o scatterND) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 3, 3); err != nil {
+		return err
+	}
 	x, idx, u := c.In(0), c.In(1), c.In(2)
 	if err := wantType(c, 1, "indices", tensor.Int64); err != nil {
 		return err

@@ -24,6 +24,9 @@ type nonZero struct{}
 func newNonZero(*graph.Attrs) (graph.Op, error) { return nonZero{}, nil }
 
 func (nonZero) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	dims := anyDims(2)
 	if x := c.In(0); x.Ranked {
 		dims[0] = tensor.Fixed(len(x.Dims))
@@ -97,6 +100,9 @@ func newCompress(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o compress) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := wantType(c, 1, "condition", tensor.Bool); err != nil {
 		return err
@@ -164,6 +170,9 @@ type oneHot struct{ axis int64 }
 func newOneHot(a *graph.Attrs) (graph.Op, error) { return oneHot{a.Int("axis", -1)}, nil }
 
 func (o oneHot) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 3, 3); err != nil {
+		return err
+	}
 	x, values := c.In(0), c.In(2)
 	for i, name := range []string{"indices", "depth"} {
 		if err := checkType(name, c.In(i).DType, numberTypes); err != nil {
@@ -260,6 +269,9 @@ type trilu struct{ upper bool }
 func newTrilu(a *graph.Attrs) (graph.Op, error) { return trilu{a.Bool("upper", true)}, nil }
 
 func (o trilu) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if x.Ranked && len(x.Dims) < 2 {
 		return fmt.Errorf("input %v, want at least two dimensions", x)
@@ -315,6 +327,9 @@ func newReverseSequence(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o reverseSequence) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if x.Ranked && len(x.Dims) < 2 {
 		return fmt.Errorf("input %v, want at least two dimensions", x)

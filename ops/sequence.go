@@ -70,6 +70,9 @@ type sequenceConstruct struct{}
 func newSequenceConstruct(*graph.Attrs) (graph.Op, error) { return sequenceConstruct{}, nil }
 
 func (sequenceConstruct) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, c.NumIn(), c.NumIn()); err != nil {
+		return err
+	}
 	if c.NumIn() == 0 {
 		return fmt.Errorf("no inputs")
 	}
@@ -98,6 +101,9 @@ func newSequenceEmpty(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o sequenceEmpty) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 0, 0); err != nil {
+		return err
+	}
 	c.Out(0, sequenceSpec(tensor.Unranked(o.dtype)))
 	return nil
 }
@@ -113,6 +119,9 @@ type sequenceAt struct{}
 func newSequenceAt(*graph.Attrs) (graph.Op, error) { return sequenceAt{}, nil }
 
 func (sequenceAt) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 2, 2); err != nil {
+		return err
+	}
 	elem, err := wantSequence(c, 0)
 	if err != nil {
 		return err
@@ -139,6 +148,9 @@ type sequenceInsert struct{}
 func newSequenceInsert(*graph.Attrs) (graph.Op, error) { return sequenceInsert{}, nil }
 
 func (sequenceInsert) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 2, 3); err != nil {
+		return err
+	}
 	elem, err := wantSequence(c, 0)
 	if err != nil {
 		return err
@@ -173,6 +185,9 @@ type sequenceErase struct{}
 func newSequenceErase(*graph.Attrs) (graph.Op, error) { return sequenceErase{}, nil }
 
 func (sequenceErase) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 1, 2); err != nil {
+		return err
+	}
 	elem, err := wantSequence(c, 0)
 	if err != nil {
 		return err
@@ -206,6 +221,9 @@ type sequenceLength struct{}
 func newSequenceLength(*graph.Attrs) (graph.Op, error) { return sequenceLength{}, nil }
 
 func (sequenceLength) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 1, 1); err != nil {
+		return err
+	}
 	c.Out(0, tensor.SpecOf(tensor.Int64))
 	_, err := wantSequence(c, 0)
 	return err
@@ -234,6 +252,9 @@ func newSequenceMap(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (sequenceMap) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, c.NumIn(), c.NumIn()); err != nil {
+		return err
+	}
 	if _, err := wantSequence(c, 0); err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ func newConcatFromSequence(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o concatFromSequence) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 1, 1); err != nil {
+		return err
+	}
 	elem, err := wantSequence(c, 0)
 	if err != nil {
 		return err
@@ -103,6 +106,9 @@ func newSplitToSequence(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o splitToSequence) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := wantIndex(c, 1, "split"); err != nil {
 		return err

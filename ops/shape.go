@@ -38,6 +38,9 @@ func (o shape) bounds(rank int) (start, end int) {
 }
 
 func (o shape) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if !x.Ranked {
 		c.Out(0, tensor.Ranked(tensor.Int64, anyDims(1)))
@@ -70,6 +73,9 @@ type size struct{}
 func newSize(*graph.Attrs) (graph.Op, error) { return size{}, nil }
 
 func (size) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	c.Out(0, tensor.SpecOf(tensor.Int64))
 	if x := c.In(0); x.Ranked {
 		outDims(c, 0, tensor.Int64, []tensor.Dim{productDim(x.Dims)})

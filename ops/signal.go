@@ -43,6 +43,9 @@ func outputType(a *graph.Attrs, name string) (tensor.DType, error) {
 }
 
 func (o taper) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	if err := wantIndex(c, 0, "size"); err != nil {
 		return err
 	}
@@ -97,6 +100,9 @@ func newMel(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o mel) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 5, 5); err != nil {
+		return err
+	}
 	for i := range 3 {
 		if err := wantIndex(c, i, "num_mel_bins, dft_length and sample_rate"); err != nil {
 			return err

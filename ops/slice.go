@@ -107,6 +107,9 @@ func (s sliceArgs) cut(i, n int) (first, count, step int) {
 }
 
 func (o slice) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 3-2*b2i(o.fixed), 5); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if !x.Ranked {
 		c.Out(0, tensor.Unranked(x.DType))

@@ -40,6 +40,9 @@ func newSplit18(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o split) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if !x.Ranked {
 		for i := range c.NumOut() {

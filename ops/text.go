@@ -53,6 +53,9 @@ func newStringNormalizer(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o stringNormalizer) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := wantType(c, 0, "input", tensor.String); err != nil {
 		return err
@@ -105,6 +108,9 @@ type stringConcat struct{}
 func newStringConcat(*graph.Attrs) (graph.Op, error) { return stringConcat{}, nil }
 
 func (stringConcat) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2, 2); err != nil {
+		return err
+	}
 	for i := range 2 {
 		if err := wantType(c, i, "input", tensor.String); err != nil {
 			return err
@@ -166,6 +172,9 @@ func newStringSplit(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o stringSplit) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := wantType(c, 0, "input", tensor.String); err != nil {
 		return err
@@ -254,6 +263,9 @@ func newRegexFullMatch(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o regexFullMatch) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := wantType(c, 0, "input", tensor.String); err != nil {
 		return err

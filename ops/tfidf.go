@@ -97,6 +97,9 @@ func (o *tfIdf) fill(pool []any, counts, columns []int64) error {
 }
 
 func (o tfIdf) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if err := wantType(c, 0, "input", tensor.String, tensor.Int32, tensor.Int64); err != nil {
 		return err

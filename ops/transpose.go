@@ -23,6 +23,9 @@ func newTranspose(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o transpose) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if !x.Ranked {
 		if o.perm != nil {
@@ -116,6 +119,9 @@ func (o blocks) check() error {
 }
 
 func (o blocks) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if !x.Ranked {
 		c.Out(0, tensor.Ranked(x.DType, anyDims(4)))

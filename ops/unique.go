@@ -30,6 +30,9 @@ func newUnique(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o unique) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	out := tensor.Ranked(x.DType, anyDims(1))
 	places := tensor.Ranked(tensor.Int64, anyDims(1))

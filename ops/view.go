@@ -65,6 +65,9 @@ type identity struct{ view }
 func newIdentity(*graph.Attrs) (graph.Op, error) { return identity{}, nil }
 
 func (identity) Infer(c *graph.InferCtx) error {
+	if err := needInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if x.Kind == tensor.KindTensor && x.Ranked {
 		return inferView(c, x.Dims)
@@ -90,6 +93,9 @@ type flatten struct {
 func newFlatten(a *graph.Attrs) (graph.Op, error) { return flatten{axis: a.Int("axis", 1)}, nil }
 
 func (o flatten) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 1); err != nil {
+		return err
+	}
 	x := c.In(0)
 	if !x.Ranked {
 		c.Out(0, tensor.Ranked(x.DType, anyDims(2)))
@@ -133,6 +139,9 @@ func newSqueeze(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o squeeze) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 1, 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	axes, listed := o.axes, o.hasAxes
 	if c.Has(1) {
@@ -225,6 +234,9 @@ func newUnsqueeze(a *graph.Attrs) (graph.Op, error) {
 }
 
 func (o unsqueeze) Infer(c *graph.InferCtx) error {
+	if err := tensorInputs(c, 2-b2i(o.hasAxes), 2); err != nil {
+		return err
+	}
 	x := c.In(0)
 	axes := o.axes
 	if !o.hasAxes {
