@@ -10,7 +10,7 @@ import (
 
 // Limits that a file reaches only by intent, as by functions that each call the next one twice.
 const (
-	maxNodes   = 1 << 19
+	maxNodes   = 1 << 18
 	maxNesting = 64 // bodies in bodies, functions in functions
 )
 
@@ -22,7 +22,7 @@ const (
 // Everything that is not implemented is in one *UnsupportedError. Other errors name the node or value that is wrong and wrap
 // onnx.ErrFormat.
 func Build(m *onnx.Model, reg *Registry) (*Graph, error) {
-	g, err := build(m, reg)
+	g, err := build(m, reg, maxNodes)
 	if err == nil || errors.Is(err, ErrUnsupported) || errors.Is(err, onnx.ErrUnsupported) || errors.Is(err, onnx.ErrFormat) {
 		return g, err
 	}
@@ -35,7 +35,7 @@ type formatError struct{ err error }
 func (e *formatError) Error() string   { return e.err.Error() }
 func (e *formatError) Unwrap() []error { return []error{onnx.ErrFormat, e.err} }
 
-func build(model *onnx.Model, reg *Registry) (*Graph, error) {
+func build(model *onnx.Model, reg *Registry, limit int) (*Graph, error) {
 	m := model.Proto
 	opsets, err := versions(m.GetIrVersion(), m.GetOpsetImport())
 	if err != nil {
@@ -44,7 +44,7 @@ func build(model *onnx.Model, reg *Registry) (*Graph, error) {
 	if m.GetGraph() == nil {
 		return nil, errors.New("the model has no graph")
 	}
-	b := &builder{model: model, reg: reg, opsets: opsets, funcs: map[funcKey]*onnx.FunctionProto{}}
+	b := &builder{model: model, reg: reg, limit: limit, opsets: opsets, funcs: map[funcKey]*onnx.FunctionProto{}}
 	for _, f := range m.GetFunctions() {
 		k := funcKey{canonicalDomain(f.GetDomain()), f.GetName(), f.GetOverload()}
 		if b.funcs[k] != nil {
@@ -71,6 +71,7 @@ type builder struct {
 	funcs  map[funcKey]*onnx.FunctionProto
 	bad    problems
 	nodes  int
+	limit  int // of nodes
 }
 
 type funcKey struct{ domain, name, overload string }

@@ -15,8 +15,8 @@ func (s *scope) buildNodes(list []*onnx.NodeProto) error {
 		return err
 	}
 	for _, p := range list {
-		if s.b.nodes++; s.b.nodes > maxNodes {
-			return fmt.Errorf("the model has more than %d nodes with its functions inlined", maxNodes)
+		if s.b.nodes++; s.b.nodes > s.b.limit {
+			return fmt.Errorf("the model has more than %d nodes with its functions inlined", s.b.limit)
 		}
 		if err := s.buildNode(p); err != nil {
 			return err
