@@ -40,7 +40,7 @@ var Arrows = []Rule{
 	{"internal/modeltest", []string{"onnx", "tensor"}},
 	{"internal/accuracy", []string{"tensor"}},
 	{"internal/onnxtest", []string{".", "onnx", "tensor", "internal/accuracy", "github.com/ulikunitz/xz"}},
-	{".", []string{"ops", "ops/dynquant", "graph", "onnx", "tensor", "backend", "internal/par"}},
+	{".", []string{"ops", "ops/dynquant", "graph", "onnx", "tensor", "backend", "internal/par", "internal/accuracy"}},
 	{"cmd/...", []string{".", "onnx", "tensor", "internal/accuracy", "internal/onnxtest", "models/...", "github.com/spf13/cobra",
 		"github.com/spf13/pflag", "github.com/sbinet/npyio/...", "github.com/olekukonko/tablewriter/...",
 		"github.com/schollz/progressbar/v3", "golang.org/x/image/...", "golang.org/x/term", "gonum.org/v1/plot/..."}},
