@@ -159,6 +159,7 @@ var goldens = map[string]func(got, want *tensor.Tensor) string{
 	"DynamicQuantizeLinear": sameBits, "QuantizeLinear": sameBits, "DequantizeLinear": sameBits, "MatMulInteger": sameBits,
 	"MatMulIntegerToFloat": sameBits, "DynamicQuantizeMatMul": sameBits,
 	"QLinearMatMul": sameBits, "QGemm": sameBits,
+	"ConvInteger": sameBits, "QLinearConv": sameBits,
 }
 
 func TestGoldens(t *testing.T) {
