@@ -38,4 +38,9 @@ type ArgsGemm struct {
 	OffB     int64          // 0
 	OffCol   int64          // 0
 	Left     int64          // 0
+	Span     int64          // 0
+	Done     int64          // 0
+	Rows     int64          // rows of a tile (AMX only)
+	Config   *uint8         // 64 bytes of tile configuration (AMX only)
+	Scratch  *int32         // Rows by 64 sums (AMX only)
 }

@@ -15,6 +15,7 @@ const (
 	AVXVNNI               // AVX2 and AVX-VNNI
 	AVX512                // AVX2 and AVX-512 F, BW, DQ, VL
 	AVX512VNNI            // AVX512 and AVX512-VNNI
+	AMX                   // AVX512VNNI and the tile registers of AMX-INT8
 )
 
 // Kernel describes a kernel.

@@ -19,6 +19,8 @@ func Has(isa ISA) bool {
 		return Has(AVX2) && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL
 	case AVX512VNNI:
 		return Has(AVX512) && x.HasAVX512VNNI
+	case AMX:
+		return Has(AVX512VNNI) && x.HasAMXTile && x.HasAMXInt8 && tilesAllowed()
 	}
 	return false
 }

@@ -34,6 +34,10 @@ func (k GemmU8S8) Reference(a *ArgsGemm) {
 		gemmU8S8Scalar(a)
 	case AVX2:
 		referenceInt[int16](a, d, 2)
+	case AMX:
+		d.M = int(a.Rows)
+		a.K *= 16
+		referenceInt[uint8](a, d, 4)
 	default:
 		referenceInt[uint8](a, d, 4)
 	}
@@ -60,4 +64,23 @@ func widenScalar(a *ArgsWiden) {
 	for i, v := range unsafe.Slice(a.Src, a.N) {
 		dst[i] = int16(v)
 	}
+}
+
+// TileConfig is the configuration of tile registers for tiles of rows rows of a kernel of up to most.
+func TileConfig(rows, most int) (c [64]uint8) {
+	first, second := rows, rows
+	if most > 16 {
+		first = (rows + 1) / 2
+		second = rows - first
+	}
+	c[0] = 1
+	// Sums, then A, then B: two of A for a kernel of 32 rows.
+	heights := [8]int{first, first, first, first, first, 16, 16, 16}
+	if most > 16 {
+		heights = [8]int{first, first, second, second, first, second, 16, 16}
+	}
+	for i, h := range heights {
+		c[16+2*i], c[48+i] = 64, uint8(h)
+	}
+	return c
 }

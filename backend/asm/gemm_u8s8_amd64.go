@@ -81,6 +81,10 @@ func (k GemmU8S8) Call(a *ArgsGemm) {
 		gemmU8S8Tile5x16AVX2(a)
 	case GemmU8S8Tile6x16AVX2:
 		gemmU8S8Tile6x16AVX2(a)
+	case GemmU8S8Tile16x32AMX:
+		gemmU8S8Tile16x32AMX(a)
+	case GemmU8S8Tile32x32AMX:
+		gemmU8S8Tile32x32AMX(a)
 	default:
 		gemmU8S8Scalar(a)
 	}
@@ -265,3 +269,13 @@ func gemmU8S8Tile5x16AVX2(a *ArgsGemm)
 //
 //go:noescape
 func gemmU8S8Tile6x16AVX2(a *ArgsGemm)
+
+// gemmU8S8Tile16x32AMX is a GemmU8S8 kernel of 16 rows and 32 columns. Tiles have Rows rows, at most so many.
+//
+//go:noescape
+func gemmU8S8Tile16x32AMX(a *ArgsGemm)
+
+// gemmU8S8Tile32x32AMX is a GemmU8S8 kernel of 32 rows and 32 columns. Tiles have Rows rows, at most so many.
+//
+//go:noescape
+func gemmU8S8Tile32x32AMX(a *ArgsGemm)

@@ -12,7 +12,8 @@ package asm
 //		C[r][c] = clip(y + Bias[c] + BiasRow[r]) + Residual[r][c]
 //	}}
 //
-// depth is 1 for the Go kernel, 2 for AVX2, which reads A as 16-bit integers, and 4 for the others.
+// depth is 1 for the Go kernel, 2 for AVX2, which reads A as 16-bit integers, and 4 for the others;
+// AMX counts K in steps of 64.
 type GemmU8S8 uint8
 
 // The kernels.
@@ -54,6 +55,8 @@ const (
 	GemmU8S8Tile4x16AVX2
 	GemmU8S8Tile5x16AVX2
 	GemmU8S8Tile6x16AVX2
+	GemmU8S8Tile16x32AMX
+	GemmU8S8Tile32x32AMX
 )
 
 // GemmU8S8Kernels describes the kernels, by number.
@@ -95,4 +98,6 @@ var GemmU8S8Kernels = [...]Kernel{
 	{Name: "gemmU8S8Tile4x16AVX2", ISA: AVX2, M: 4, N: 16},
 	{Name: "gemmU8S8Tile5x16AVX2", ISA: AVX2, M: 5, N: 16},
 	{Name: "gemmU8S8Tile6x16AVX2", ISA: AVX2, M: 6, N: 16},
+	{Name: "gemmU8S8Tile16x32AMX", ISA: AMX, M: 16, N: 32},
+	{Name: "gemmU8S8Tile32x32AMX", ISA: AMX, M: 32, N: 32},
 }

@@ -59,12 +59,29 @@ func (m maker) float() float32 {
 // depths are K with every remainder of the unrolled loops.
 var depths = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 17}
 
-// GemmCases are calls for a kernel of tile m x n whose vectors have w columns. kind is the type of its B: int8 with
-// depth 1, 2 or 4, float32 or float16.
-func GemmCases(d asm.Kernel, w int, kind string, depth int) []*Gemm {
-	m, n := max(d.M, 1), d.N
-	if d.ISA == asm.Scalar {
+// depth is how many elements of K integer kernels take per step.
+func depth(isa asm.ISA) int {
+	switch isa {
+	case asm.Scalar:
+		return 1
+	case asm.AVX2:
+		return 2
+	case asm.AMX:
+		return 64
+	}
+	return 4
+}
+
+// GemmCases are calls for a kernel. kind is the type of its B: int8, float32 or float16.
+func GemmCases(d asm.Kernel, kind string) []*Gemm {
+	m, n, w := max(d.M, 1), d.N, 16
+	switch d.ISA {
+	case asm.Scalar:
 		n, w = asm.ScalarCols, asm.ScalarCols
+	case asm.AVX2, asm.AVXVNNI:
+		w = 8
+	case asm.AMX:
+		w = n
 	}
 	var cases []*Gemm
 	for round := range 3 {
@@ -75,23 +92,43 @@ func GemmCases(d asm.Kernel, w int, kind string, depth int) []*Gemm {
 			if round == 0 {
 				cols = panels * n
 			}
-			g := r.g
+			g, h := r.g, m
 			g.Args.K, g.Args.Tiles, g.Args.Panels, g.Args.Cols = int64(k), int64(1+r.IntN(3)), int64(panels), int64(cols)
-			rows := m * int(g.Args.Tiles)
+			if d.ISA == asm.AMX {
+				if k > 5 {
+					continue
+				}
+				h = r.amx(m)
+			}
+			rows := h * int(g.Args.Tiles)
 			switch kind {
 			case "int8":
-				r.ints(rows, n, panels, k, depth)
+				r.ints(rows, n, panels, k, depth(d.ISA))
 			case "float32":
 				r.floats(rows, cols, n, panels, k)
 			case "float16":
 				r.halves(rows, n, panels, k)
 			}
 			r.epilogue(rows, cols)
-			g.Name = fmt.Sprintf("%s K=%d tiles=%d panels=%d cols=%d flags=%d", d.Name, k, g.Args.Tiles, panels, cols, g.Args.Flags)
+			g.Name = fmt.Sprintf("%s K=%d tiles=%d rows=%d panels=%d cols=%d flags=%d", d.Name, k, g.Args.Tiles, rows, panels, cols, g.Args.Flags)
 			cases = append(cases, g)
 		}
 	}
 	return cases
+}
+
+// amx sets what kernels with tile registers need, for tiles of up to m rows, and returns their number.
+func (m maker) amx(most int) int {
+	rows := 1 + m.IntN(most)
+	if most > 16 {
+		rows = max(rows, 2)
+	}
+	config := asm.TileConfig(rows, most)
+	a := &m.g.Args
+	a.Rows, a.Config = int64(rows), unsafe.SliceData(buffer[uint8](m, 64, false))
+	copy(unsafe.Slice(a.Config, 64), config[:])
+	a.Scratch = unsafe.SliceData(buffer[int32](m, rows*max(most, 64), true))
+	return rows
 }
 
 func (m maker) ints(rows, n, panels, k, depth int) {

@@ -66,6 +66,8 @@ func letter(a Operand) string {
 			return "r"
 		case KindMask:
 			return "k"
+		case KindTile:
+			return "t"
 		}
 		return "v"
 	case Mem:

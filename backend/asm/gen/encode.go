@@ -6,32 +6,60 @@ import (
 	"strings"
 )
 
-// vexOps are the instructions whose VEX form Go's assembler does not know, by opcode: map 0F38, prefix 66, W0.
-var vexOps = map[string]byte{"VPDPBUSD": 0x50, "VPDPWSSD": 0x52}
+// vexOp is how an instruction that Go's assembler does not know is encoded in VEX, map 0F38, W0: opcode, prefix
+// (0 none, 1 66, 2 F3, 3 F2), and which operand, in Go's order, each field takes (-1: none).
+type vexOp struct {
+	code, prefix  byte
+	reg, rm, vvvv int
+}
 
-// vex encodes a three-operand VEX instruction: rm (register or base+displacement), vvvv, reg in Go's operand order.
+var vexOps = map[string]vexOp{
+	"VPDPBUSD":    {0x50, 1, 2, 0, 1},
+	"VPDPWSSD":    {0x52, 1, 2, 0, 1},
+	"LDTILECFG":   {0x49, 0, -1, 0, -1},
+	"TILERELEASE": {0x49, 0, -1, -1, -1},
+	"TILEZERO":    {0x49, 3, 0, -1, -1},
+	"TILELOADD":   {0x4b, 3, 1, 0, -1},
+	"TILESTORED":  {0x4b, 2, 0, 1, -1},
+	"TDPBUSD":     {0x5e, 1, 2, 1, 0},
+}
+
+// encoded says whether the instruction is written as constants: what Go's assembler knows only as EVEX or not at all.
+func encoded(isa *ISA, op string) bool {
+	_, ok := vexOps[op]
+	return ok && (isa.VEX || ops[op].feat&FeatAMX != 0)
+}
+
+// vex encodes an instruction of vexOps.
 func vex(in *Instr) []byte {
-	vvvv, reg := in.Args[1].(Reg), in.Args[2].(Reg)
-	l := byte(0)
-	if reg.Kind == KindY {
+	e := vexOps[in.Op]
+	number := func(i int) int {
+		if i < 0 {
+			return 0
+		}
+		return in.Args[i].(Reg).N
+	}
+	reg, vvvv, l := number(e.reg), number(e.vvvv), byte(0)
+	if e.reg >= 0 && in.Args[e.reg].(Reg).Kind == KindY {
 		l = 1
 	}
 	var x, rmHigh int
-	var tail []byte
-	switch rm := in.Args[0].(type) {
-	case Reg:
-		rmHigh = rm.N >> 3
-		tail = []byte{0xc0 | byte(reg.N&7)<<3 | byte(rm.N&7)}
-	case Mem:
-		rmHigh = rm.Base.N >> 3
-		tail = modrmMem(reg.N, rm)
-		if rm.Index.Kind != KindNone {
-			x = rm.Index.N >> 3
+	tail := []byte{0xc0 | byte(reg&7)<<3}
+	if e.rm >= 0 {
+		switch rm := in.Args[e.rm].(type) {
+		case Reg:
+			rmHigh = rm.N >> 3
+			tail[0] |= byte(rm.N & 7)
+		case Mem:
+			rmHigh, tail = rm.Base.N>>3, modrmMem(reg, rm)
+			if rm.Index.Kind != KindNone {
+				x = rm.Index.N >> 3
+			}
 		}
 	}
-	b1 := byte(^reg.N>>3&1)<<7 | byte(^x&1)<<6 | byte(^rmHigh&1)<<5 | 2
-	b2 := byte(^vvvv.N&15)<<3 | l<<2 | 1
-	return append([]byte{0xc4, b1, b2, vexOps[in.Op]}, tail...)
+	b1 := byte(^reg>>3&1)<<7 | byte(^x&1)<<6 | byte(^rmHigh&1)<<5 | 2
+	b2 := byte(^vvvv&15)<<3 | l<<2 | e.prefix
+	return append([]byte{0xc4, b1, b2, e.code}, tail...)
 }
 
 // modrmMem encodes the ModRM byte of a memory operand, its SIB byte and its displacement.

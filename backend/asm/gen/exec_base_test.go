@@ -8,7 +8,7 @@ import (
 type step func(m *machine, in *Instr)
 
 // execs executes every instruction of the table ops.
-var execs = merge(execBase(), execMove(), execFloat(), execInt(), execShuffle())
+var execs = merge(execBase(), execMove(), execFloat(), execInt(), execShuffle(), execTile())
 
 func merge(tables ...map[string]step) map[string]step {
 	all := map[string]step{}
@@ -100,6 +100,9 @@ func execBase() map[string]step {
 		"RET": func(m *machine, in *Instr) {
 			if m.dirty {
 				failf("no VZEROUPPER before it")
+			}
+			if m.tiles.on {
+				failf("no TILERELEASE before it")
 			}
 			m.done = true
 		},

@@ -37,6 +37,11 @@ var gemmArgs = &Args{Name: "Gemm", Fields: []Field{
 	{"OffB", "int64", "0"},
 	{"OffCol", "int64", "0"},
 	{"Left", "int64", "0"},
+	{"Span", "int64", "0"},
+	{"Done", "int64", "0"},
+	{"Rows", "int64", "rows of a tile (AMX only)"},
+	{"Config", "*uint8", "64 bytes of tile configuration (AMX only)"},
+	{"Scratch", "*int32", "Rows by 64 sums (AMX only)"},
 }}
 
 // Flags of the matrix products.

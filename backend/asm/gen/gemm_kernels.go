@@ -18,7 +18,8 @@ func gemmU8S8Family() *Family {
 			"		y := float32(acc) * (ScaleA[r]*ScaleB[c])\n" +
 			"		C[r][c] = clip(y + Bias[c] + BiasRow[r]) + Residual[r][c]\n" +
 			"	}}\n\n" +
-			"depth is 1 for the Go kernel, 2 for AVX2, which reads A as 16-bit integers, and 4 for the others.",
+			"depth is 1 for the Go kernel, 2 for AVX2, which reads A as 16-bit integers, and 4 for the others;\n" +
+			"AMX counts K in steps of 64.",
 	}
 	for mr := 1; mr <= 8; mr++ {
 		for nv := 1; nv <= 3; nv++ {
@@ -37,6 +38,7 @@ func gemmU8S8Family() *Family {
 		t.widening()
 		f.Kernels = append(f.Kernels, t.Kernel)
 	}
+	f.Kernels = append(f.Kernels, amxKernel(false), amxKernel(true))
 	return f
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/qrun-onnx/qrun/backend/asm/asmtest"
 )
 
+var isas = map[*ISA]asm.ISA{AVX2: asm.AVX2, AVXVNNI: asm.AVXVNNI, AVX512: asm.AVX512, AVX512VNNI: asm.AVX512VNNI, AMX: asm.AMX}
+
 // TestGemm runs every matrix product kernel in the interpreter, against the reference in Go.
 func TestGemm(t *testing.T) {
 	for _, f := range []struct {
@@ -23,12 +25,8 @@ func TestGemm(t *testing.T) {
 		for i, k := range f.family.Kernels {
 			t.Run(k.Name, func(t *testing.T) {
 				t.Parallel()
-				depth := 4
-				if k.ISA == AVX2 {
-					depth = 2
-				}
-				d := asm.Kernel{Name: k.Name, ISA: asm.AVX2, M: k.M, N: k.N}
-				for _, g := range asmtest.GemmCases(d, k.ISA.Width/4, f.kind, depth) {
+				d := asm.Kernel{Name: k.Name, ISA: isas[k.ISA], M: k.M, N: k.N}
+				for _, g := range asmtest.GemmCases(d, f.kind) {
 					a := g.Args
 					f.reference(i+1, &a)
 					want := g.Take()

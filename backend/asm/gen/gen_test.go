@@ -57,7 +57,17 @@ func TestVEX(t *testing.T) {
 		code = append(code, vex(in)...)
 		want = append(want, intel(in))
 	}
-	for op := range vexOps {
+	tile := func(n int) Reg { return Reg{KindTile, n} }
+	for i := range 8 {
+		m := At(Reg{KindGP, 2 * i}, 64*i).Idx(Reg{KindGP, 15 - i}, 4)
+		add("LDTILECFG", At(Reg{KindGP, 2*i + 1}, 64*i))
+		add("TILERELEASE")
+		add("TILEZERO", tile(i))
+		add("TILELOADD", m, tile(i))
+		add("TILESTORED", tile(i), m)
+		add("TDPBUSD", tile(i), tile(7-i), tile((i+4)%8))
+	}
+	for _, op := range []string{"VPDPBUSD", "VPDPWSSD"} {
 		for i := range 16 {
 			y := Reg{KindY, i}
 			add(op, y, Reg{KindY, 15 - i}, Reg{KindY, (i + 5) % 16})
@@ -101,7 +111,7 @@ func intel(in *Instr) string {
 			}
 			return n
 		}
-		return map[Kind]string{KindX: "xmm", KindY: "ymm"}[r.Kind] + r.String()[1:]
+		return map[Kind]string{KindX: "xmm", KindY: "ymm", KindTile: "tmm"}[r.Kind] + strings.TrimLeft(r.String(), "XYTM")
 	}
 	s := []string{}
 	for i := len(in.Args) - 1; i >= 0; i-- {
@@ -109,7 +119,10 @@ func intel(in *Instr) string {
 		case Reg:
 			s = append(s, reg(a))
 		case Mem:
-			m := "YMMWORD PTR [" + reg(a.Base)
+			m := "[" + reg(a.Base)
+			if in.Op[0] == 'V' {
+				m = "YMMWORD PTR " + m
+			}
 			if a.Index.Kind != KindNone {
 				m += "+" + reg(a.Index) + "*4"
 			}
@@ -124,5 +137,5 @@ func intel(in *Instr) string {
 			s = append(s, m+"]")
 		}
 	}
-	return strings.ToLower(in.Op) + " " + strings.Join(s, ",")
+	return strings.TrimSpace(strings.ToLower(in.Op) + " " + strings.Join(s, ","))
 }

@@ -8,6 +8,7 @@ const (
 	FeatBase   Feature = 1 << iota // general registers, AVX2, FMA, F16C
 	FeatVNNI                       // AVX-VNNI or AVX512-VNNI, by the kernel's ISA
 	FeatAVX512                     // F, BW, DQ, VL: mask registers, 32 vector registers, EVEX encodings
+	FeatAMX                        // AMX-TILE and AMX-INT8
 )
 
 // ISA is the instruction set that a kernel is written for.
@@ -26,4 +27,5 @@ var (
 	AVXVNNI    = &ISA{Name: "avxvnni", Suffix: "AVXVNNI", Width: 32, Regs: 16, Feat: FeatBase | FeatVNNI, VEX: true}
 	AVX512     = &ISA{Name: "avx512", Suffix: "AVX512", Width: 64, Regs: 32, Feat: FeatBase | FeatAVX512}
 	AVX512VNNI = &ISA{Name: "avx512vnni", Suffix: "AVX512VNNI", Width: 64, Regs: 32, Feat: FeatBase | FeatAVX512 | FeatVNNI}
+	AMX        = &ISA{Name: "amx", Suffix: "AMX", Width: 64, Regs: 32, Feat: FeatBase | FeatAVX512 | FeatVNNI | FeatAMX}
 )

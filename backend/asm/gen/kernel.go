@@ -179,7 +179,9 @@ func (k *Kernel) Label(name string) Label {
 // Bind places a label here.
 func (k *Kernel) Bind(l Label) { k.Prog = append(k.Prog, Instr{target: l}) }
 
-// Align places a loop's head on a 64-byte boundary.
+// Align places a loop's head on a 64-byte boundary. Go's assembler can lay out a function for ever when jumps over the
+// boundary are near the limit of their short form; keep it to functions with few of them, and assemble with a timeout
+// when adding one.
 func (k *Kernel) Align() { k.Op("PCALIGN", Imm(64)) }
 
 // Op appends an instruction, operands in Go assembler order.

@@ -15,6 +15,7 @@ type machine struct {
 	vec            [32][64]byte
 	k              [8]uint64
 	zf, sf, of, cf bool
+	tiles          tiles
 	dirty          bool // a vector register's upper part may be in use
 	mem            []*buffer
 	data           *buffer // the kernel's constants

@@ -13,6 +13,7 @@ const (
 	KindY
 	KindZ
 	KindMask
+	KindTile
 )
 
 // Operand is a register, a memory location, a constant or a label.
@@ -38,6 +39,8 @@ func (r Reg) String() string {
 		return fmt.Sprintf("Z%d", r.N)
 	case KindMask:
 		return fmt.Sprintf("K%d", r.N)
+	case KindTile:
+		return fmt.Sprintf("TMM%d", r.N)
 	}
 	return "none"
 }

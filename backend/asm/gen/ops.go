@@ -1,6 +1,6 @@
 package main
 
-// opInfo describes an instruction: operand forms in Go assembler order (r general, v vector, k mask, m memory,
+// opInfo describes an instruction: operand forms in Go assembler order (r general, v vector, k mask, t tile, m memory,
 // i constant, l label; alternatives by |) and the feature it needs beyond what its operands imply.
 type opInfo struct {
 	forms string
@@ -66,6 +66,10 @@ var ops = map[string]opInfo{
 
 	// Products of small integers.
 	"VPMADDWD": {forms: formBin}, "VPMADDUBSW": {forms: formBin}, "VPDPBUSD": {formBin, FeatVNNI}, "VPDPWSSD": {formBin, FeatVNNI},
+
+	// Tiles. TDPBUSD takes B, A and the sums.
+	"LDTILECFG": {"m", FeatAMX}, "TILERELEASE": {"", FeatAMX}, "TILEZERO": {"t", FeatAMX},
+	"TILELOADD": {"m t", FeatAMX}, "TILESTORED": {"t m", FeatAMX}, "TDPBUSD": {"t t t", FeatAMX},
 
 	// Shuffles.
 	"VUNPCKLPS": {forms: formBin}, "VUNPCKHPS": {forms: formBin}, "VUNPCKLPD": {forms: formBin}, "VUNPCKHPD": {forms: formBin},

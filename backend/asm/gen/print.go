@@ -19,7 +19,7 @@ func asmFile(kernels []*Kernel) string {
 			switch {
 			case in.Op == "":
 				fmt.Fprintf(&b, "%s:\n", in.target.name)
-			case k.ISA.VEX && vexOps[in.Op] != 0:
+			case encoded(k.ISA, in.Op):
 				fmt.Fprintf(&b, "\t%s // %s\n", bytesDirective(vex(in)), text(in))
 			default:
 				fmt.Fprintf(&b, "\t%s\n", text(in))

@@ -1,0 +1,396 @@
+package main
+
+import "math"
+
+// amx writes the integer products with tile registers: up to 32 rows (kernel two) or 16 by panels of 32 columns, 64
+// bytes of K per step. The number of rows is an argument, as it is in the tile configuration. Sums go through Scratch,
+// from where rows are finished one by one.
+type amx struct {
+	*Kernel
+	two bool // rows in two tiles
+
+	span   int // panels side by side at most
+	vecs   [2]Reg
+	masks  [2]Reg
+	panel  Label
+	tile   Label
+	stride Reg // 128, bytes between groups of four bytes of K
+}
+
+const (
+	amxCols  = 32
+	amxGroup = 4 * amxCols   // bytes of a group of four of K
+	amxStep  = 16 * amxGroup // bytes of a step
+	amxRow   = 4 * amxCols   // bytes of a row of sums
+)
+
+func amxKernel(two bool) *Kernel {
+	name, rows := "gemmU8S8Tile16x32AMX", 16
+	if two {
+		name, rows = "gemmU8S8Tile32x32AMX", 32
+	}
+	t := &amx{Kernel: NewKernel(name, AMX, gemmArgs), two: two, span: 2}
+	if two {
+		t.span = 1
+	}
+	t.M, t.N = rows, amxCols
+	t.Doc = "Tiles have Rows rows, at most so many."
+	t.write()
+	return t.Kernel
+}
+
+func tmm(n int) Reg { return Reg{KindTile, n} }
+
+func (t *amx) write() {
+	cfg := t.Load("Config")
+	t.Op("LDTILECFG", At(cfg, 0))
+	t.Free(cfg)
+	t.masks = [2]Reg{t.Mask("first"), t.Mask("second")}
+	t.panel, t.tile = t.Label("panel"), t.Label("tile")
+	t.Bind(t.panel)
+	r := t.Load("Tiles")
+	t.Op("MOVQ", r, t.Field("Left"))
+	t.Free(r)
+	t.Bind(t.tile)
+	if t.two {
+		t.sums(1)
+		t.Op("MOVQ", Imm(1), t.Field("Span"))
+	} else {
+		one, done := t.Label("one"), t.Label("summed")
+		t.Op("CMPQ", t.Field("Panels"), Imm(2))
+		t.Op("JL", one)
+		t.sums(2)
+		t.Op("MOVQ", Imm(2), t.Field("Span"))
+		t.Op("JMP", done)
+		t.Bind(one)
+		t.sums(1)
+		t.Op("MOVQ", Imm(1), t.Field("Span"))
+		t.Bind(done)
+	}
+	t.finish()
+	t.advance()
+}
+
+// at is field + offset.
+func (t *amx) at(field string, offsets ...string) Reg {
+	r := t.Load(field)
+	for _, o := range offsets {
+		t.Op("ADDQ", t.Field(o), r)
+	}
+	return r
+}
+
+// half is the number of rows in the first of two tiles.
+func (t *amx) half() Reg {
+	r := t.Load("Rows")
+	t.Op("INCQ", r)
+	t.Op("SHRQ", Imm(1), r)
+	return r
+}
+
+// sums multiplies the rows by span panels and stores the sums.
+func (t *amx) sums(span int) {
+	a, lda, b, n, stride := t.at("A", "OffA"), t.Load("LDA"), t.at("B", "OffB"), t.Load("K"), t.GP("stride")
+	t.Op("MOVQ", Imm(amxGroup), stride)
+	second := t.GP("second") // rows of the second tile, or the second panel
+	switch {
+	case t.two:
+		h := t.half()
+		t.Op("IMULQ", lda, h)
+		t.Op("LEAQ", At(a, 0).Idx(h, 1), second)
+		t.Free(h)
+	case span == 2:
+		t.Op("MOVQ", t.Field("PanelB"), second)
+		t.Op("ADDQ", b, second)
+	}
+	for i := range 4 {
+		t.Op("TILEZERO", tmm(i))
+	}
+	loop, done := t.Label("step"), t.Label("steps")
+	t.Op("TESTQ", n, n)
+	t.Op("JZ", done)
+	t.Bind(loop)
+	t.step(span, At(a, 0).Idx(lda, 1), At(second, 0).Idx(lda, 1), At(b, 0).Idx(stride, 1), At(second, 0).Idx(stride, 1))
+	t.Op("ADDQ", Imm(64), a)
+	t.Op("ADDQ", Imm(amxStep), b)
+	switch {
+	case t.two:
+		t.Op("ADDQ", Imm(64), second)
+	case span == 2:
+		t.Op("ADDQ", Imm(amxStep), second)
+	}
+	t.Op("DECQ", n)
+	t.Op("JNZ", loop)
+	t.Bind(done)
+	t.Free(a, lda, b, n, second)
+	t.spill(span, stride)
+	t.Free(stride)
+}
+
+// step adds the products of 64 of K.
+func (t *amx) step(span int, a, a1, b, b1 Mem) {
+	if t.two {
+		t.Op("TILELOADD", b, tmm(6))
+		t.Op("TILELOADD", a, tmm(4))
+		t.Op("TDPBUSD", tmm(6), tmm(4), tmm(0))
+		t.Op("TILELOADD", b.Add(64), tmm(7))
+		t.Op("TDPBUSD", tmm(7), tmm(4), tmm(1))
+		t.Op("TILELOADD", a1, tmm(5))
+		t.Op("TDPBUSD", tmm(6), tmm(5), tmm(2))
+		t.Op("TDPBUSD", tmm(7), tmm(5), tmm(3))
+		return
+	}
+	t.Op("TILELOADD", a, tmm(4))
+	for i := range 2 * span {
+		m := [4]Mem{b, b.Add(64), b1, b1.Add(64)}[i]
+		t.Op("TILELOADD", m, tmm(5+i%3))
+		t.Op("TDPBUSD", tmm(5+i%3), tmm(4), tmm(i))
+	}
+}
+
+// spill stores the sums: rows of 32, all rows of a panel before those of the next.
+func (t *amx) spill(span int, stride Reg) {
+	to, more := t.Load("Scratch"), t.Load("Rows")
+	if t.two {
+		t.Free(more)
+		more = t.half()
+	}
+	t.Op("TILESTORED", tmm(0), At(to, 0).Idx(stride, 1))
+	t.Op("TILESTORED", tmm(1), At(to, 64).Idx(stride, 1))
+	if t.two || span == 2 {
+		t.Op("IMULQ", stride, more)
+		t.Op("ADDQ", more, to)
+		t.Op("TILESTORED", tmm(2), At(to, 0).Idx(stride, 1))
+		t.Op("TILESTORED", tmm(3), At(to, 64).Idx(stride, 1))
+	}
+	t.Free(to, more)
+}
+
+// advance moves to the next tile's rows or to the next panels, or ends.
+func (t *amx) advance() {
+	rows := t.Load("Rows")
+	for _, p := range [][2]string{{"OffA", "LDA"}, {"OffC", "LDC"}, {"OffR", "LDR"}} {
+		r := t.Load(p[1])
+		t.Op("IMULQ", rows, r)
+		t.Op("ADDQ", r, t.Field(p[0]))
+		t.Free(r)
+	}
+	t.Op("SHLQ", Imm(2), rows)
+	t.Op("ADDQ", rows, t.Field("OffRow"))
+	t.Op("DECQ", t.Field("Left"))
+	t.Op("JNZ", t.tile)
+	t.Op("XORQ", rows, rows)
+	for _, off := range []string{"OffA", "OffC", "OffR", "OffRow"} {
+		t.Op("MOVQ", rows, t.Field(off))
+	}
+	t.Free(rows)
+	n, r := t.Load("Span"), t.GP("r")
+	t.Op("SUBQ", n, t.Field("Panels"))
+	t.Op("MOVQ", t.Field("PanelB"), r)
+	t.Op("IMULQ", n, r)
+	t.Op("ADDQ", r, t.Field("OffB"))
+	t.Op("SHLQ", Imm(5), n)
+	t.Op("SUBQ", n, t.Field("Cols"))
+	t.Op("SHLQ", Imm(2), n)
+	t.Op("ADDQ", n, t.Field("OffCol"))
+	t.Free(n, r)
+	t.Op("CMPQ", t.Field("Panels"), Imm(0))
+	t.Op("JNZ", t.panel)
+	t.Op("TILERELEASE")
+	t.Ret()
+}
+
+// mask finds the masks of the panel's columns.
+func (t *amx) mask() {
+	cols, bits, narrow := t.Load("Cols"), t.GP("bits"), t.Label("narrow")
+	t.Op("SUBQ", t.Field("Done"), cols)
+	t.Op("CMPQ", cols, Imm(amxCols))
+	t.Op("JL", narrow)
+	t.Op("MOVQ", Imm(amxCols), cols)
+	t.Bind(narrow)
+	t.Op("MOVQ", Imm(1), bits)
+	t.Op("SHLXQ", cols, bits, bits)
+	t.Op("DECQ", bits)
+	t.Op("KMOVW", bits, t.masks[0])
+	t.Op("SHRQ", Imm(16), bits)
+	t.Op("KMOVW", bits, t.masks[1])
+	t.Free(cols, bits)
+}
+
+// finish writes the rows of each panel of the tile from its sums.
+func (t *amx) finish() {
+	sums := t.Load("Scratch")
+	t.Op("MOVQ", Imm(0), t.Field("Done")) // columns of panels before
+	panel, stored, ints := t.Label("finish"), t.Label("stored"), t.Label("ints")
+	t.Bind(panel)
+	t.mask()
+	e := &amxRows{amx: t, sums: sums}
+	e.col = t.Load("OffCol")
+	done := t.Load("Done")
+	t.Op("LEAQ", At(e.col, 0).Idx(done, 4), e.col)
+	t.Free(done)
+	e.begin()
+	t.Op("TESTQ", Imm(gemmInt), t.Field("Flags"))
+	t.Op("JNZ", ints)
+	e.floats()
+	t.Op("JMP", stored)
+	t.Bind(ints)
+	e.loop("introw", func() { e.store() })
+	t.Bind(stored)
+	e.end()
+	t.Op("ADDQ", Imm(amxCols), t.Field("Done"))
+	n := t.Load("Span")
+	t.Op("SHLQ", Imm(5), n)
+	t.Op("CMPQ", t.Field("Done"), n)
+	t.Op("JL", panel)
+	t.Free(n, sums)
+}
+
+// amxRows finishes the rows of one panel.
+type amxRows struct {
+	*amx
+	sums, col        Reg // next row of sums, bytes of columns before the panel
+	c, ldc, i, end4  Reg // next row of C, bytes between, 4*row, its end
+	zero, zb, rowSum Reg
+	comp, acc, zeroB [2]Reg
+	extra, scratch   Reg
+}
+
+func (e *amxRows) begin() {
+	e.c, e.ldc, e.i, e.end4 = e.at("C", "OffC"), e.Load("LDC"), e.GP("i"), e.Load("Rows")
+	e.Op("ADDQ", e.col, e.c)
+	e.Op("XORQ", e.i, e.i)
+	e.Op("SHLQ", Imm(2), e.end4)
+	e.zero, e.zb, e.rowSum = e.at("ZeroA", "OffRow"), e.Load("ZeroB"), e.at("RowSum", "OffRow")
+	comp, none := e.Load("Comp"), e.Label("noZeroB")
+	for v := range 2 {
+		e.comp[v], e.acc[v], e.zeroB[v] = e.V("comp"), e.V("acc"), e.V("zeroB")
+		e.Op("VMOVDQU32", At(comp, 64*v).Idx(e.col, 1), e.comp[v])
+	}
+	e.Free(comp)
+	e.Op("TESTQ", e.zb, e.zb)
+	e.Op("JZ", none)
+	for v := range 2 {
+		e.Op("VMOVDQU32", At(e.zb, 64*v).Idx(e.col, 1), e.zeroB[v])
+	}
+	e.Bind(none)
+}
+
+func (e *amxRows) end() {
+	e.Free(e.col, e.c, e.ldc, e.i, e.end4, e.zero, e.zb, e.rowSum)
+	for v := range 2 {
+		e.Free(e.comp[v], e.acc[v], e.zeroB[v])
+	}
+}
+
+// loop runs body for each row, with the corrected integers in acc.
+func (e *amxRows) loop(name string, body func()) {
+	row, plain, t := e.Label(name), e.Label(name+"Plain"), e.V("t")
+	e.Bind(row)
+	for v, acc := range e.acc {
+		e.Op("VMOVDQU32", At(e.sums, 64*v), acc)
+		e.Op("VPDPWSSD", At(e.zero, 0).Idx(e.i, 1).Bcst(), e.comp[v], acc)
+	}
+	e.Op("TESTQ", e.zb, e.zb)
+	e.Op("JZ", plain)
+	for v, acc := range e.acc {
+		e.Op("VPMULLD", At(e.rowSum, 0).Idx(e.i, 1).Bcst(), e.zeroB[v], t)
+		e.Op("VPSUBD", t, acc, acc)
+	}
+	e.Bind(plain)
+	e.Free(t)
+	body()
+	e.Op("ADDQ", Imm(amxRow), e.sums)
+	e.Op("ADDQ", e.ldc, e.c)
+	e.Op("ADDQ", Imm(4), e.i)
+	e.Op("CMPQ", e.i, e.end4)
+	e.Op("JL", row)
+}
+
+func (e *amxRows) store() {
+	for v, acc := range e.acc {
+		e.Masked("VMOVUPS", e.masks[v], acc, At(e.c, 64*v))
+	}
+}
+
+// floats scales the integers and applies the epilogue. Adding -0 where there is no bias changes nothing.
+func (e *amxRows) floats() {
+	sa, p := e.at("ScaleA", "OffRow"), e.Load("ScaleB")
+	var sb, bias [2]Reg
+	for v := range 2 {
+		sb[v], bias[v] = e.V("scaleB"), e.V("bias")
+		e.Op("VMOVUPS", At(p, 64*v).Idx(e.col, 1), sb[v])
+		e.Op("VBROADCASTSS", e.F32(float32(math.Copysign(0, -1))), bias[v])
+	}
+	none := e.Label("noBias")
+	e.Op("MOVQ", e.Field("Bias"), p)
+	e.Op("TESTQ", p, p)
+	e.Op("JZ", none)
+	for v := range 2 {
+		e.Zeroed("VMOVUPS", e.masks[v], At(p, 64*v).Idx(e.col, 1), bias[v])
+	}
+	e.Bind(none)
+	// p becomes non-zero when a row needs more.
+	e.Op("MOVQ", e.Field("Flags"), p)
+	e.Op("ANDQ", Imm(gemmClip), p)
+	e.Op("ORQ", e.Field("BiasRow"), p)
+	e.Op("ORQ", e.Field("Residual"), p)
+	s, plain := e.V("s"), e.Label("plain")
+	e.loop("row", func() {
+		for v, acc := range e.acc {
+			e.Op("VCVTDQ2PS", acc, acc)
+			e.Op("VMULPS", At(sa, 0).Idx(e.i, 1).Bcst(), sb[v], s)
+			e.Op("VMULPS", s, acc, acc)
+			e.Op("VADDPS", bias[v], acc, acc)
+		}
+		e.Op("TESTQ", p, p)
+		e.Op("JZ", plain)
+		e.more(s)
+		e.Bind(plain)
+		e.store()
+	})
+	e.Free(s, sa, p, sb[0], sb[1], bias[0], bias[1])
+}
+
+// more applies row bias, clip and residual.
+func (e *amxRows) more(s Reg) {
+	p := e.GP("p")
+	unless := func(field string, f func()) {
+		skip := e.Label("no" + field)
+		e.Op("MOVQ", e.Field(field), p)
+		e.Op("TESTQ", p, p)
+		e.Op("JZ", skip)
+		f()
+		e.Bind(skip)
+	}
+	unless("BiasRow", func() {
+		e.Op("ADDQ", e.Field("OffRow"), p)
+		for _, acc := range e.acc {
+			e.Op("VADDPS", At(p, 0).Idx(e.i, 1).Bcst(), acc, acc)
+		}
+	})
+	noClip := e.Label("noClip")
+	e.Op("TESTQ", Imm(gemmClip), e.Field("Flags"))
+	e.Op("JZ", noClip)
+	for _, acc := range e.acc {
+		e.Op("VBROADCASTSS", e.Field("Lo"), s)
+		e.Op("VMAXPS", acc, s, acc)
+		e.Op("VBROADCASTSS", e.Field("Hi"), s)
+		e.Op("VMINPS", acc, s, acc)
+	}
+	e.Bind(noClip)
+	unless("Residual", func() {
+		row := e.GP("row")
+		e.Op("MOVQ", e.i, row)
+		e.Op("SHRQ", Imm(2), row)
+		e.Op("IMULQ", e.Field("LDR"), row)
+		e.Op("ADDQ", e.Field("OffR"), p)
+		e.Op("ADDQ", row, p)
+		for v, acc := range e.acc {
+			e.Zeroed("VMOVUPS", e.masks[v], At(p, 64*v).Idx(e.col, 1), s)
+			e.Op("VADDPS", s, acc, acc)
+		}
+		e.Free(row)
+	})
+	e.Free(p)
+}
