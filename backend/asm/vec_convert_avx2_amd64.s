@@ -155,6 +155,10 @@ GLOBL vecConvertQuantizeU8AVX2Data<>(SB), RODATA|NOPTR, $224
 // func vecConvertQuantizeU8DivAVX2(a *ArgsVecConvert)
 TEXT ·vecConvertQuantizeU8DivAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+0(SB), Y15
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+32(SB), Y14
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+64(SB), Y13
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+96(SB), Y12
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	VPXOR X2, X2, X2
@@ -163,16 +167,16 @@ TEXT ·vecConvertQuantizeU8DivAVX2(SB), NOSPLIT, $0-8
 	VPBROADCASTD 36(AX), Y11
 	VCVTDQ2PS Y10, Y4
 	VCVTDQ2PS Y11, Y5
-	VPADDD vecConvertQuantizeU8DivAVX2Data<>+0(SB), Y10, Y10
-	VPADDD vecConvertQuantizeU8DivAVX2Data<>+0(SB), Y11, Y11
-	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+32(SB), Y6
-	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+32(SB), Y7
+	VPADDD Y15, Y10, Y10
+	VPADDD Y15, Y11, Y11
+	VMOVAPS Y12, Y6
+	VMOVAPS Y12, Y7
 	VSUBPS Y4, Y6, Y6
 	VSUBPS Y5, Y7, Y7
-	VXORPS vecConvertQuantizeU8DivAVX2Data<>+64(SB), Y4, Y4
-	VXORPS vecConvertQuantizeU8DivAVX2Data<>+64(SB), Y5, Y5
-	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+96(SB), Y8
-	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+96(SB), Y9
+	VXORPS Y14, Y4, Y4
+	VXORPS Y14, Y5, Y5
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+128(SB), Y8
+	VMOVUPS vecConvertQuantizeU8DivAVX2Data<>+128(SB), Y9
 	VBROADCASTSS 32(AX), Y0
 	VBROADCASTSS 32(AX), Y1
 	VDIVPS Y0, Y8, Y8
@@ -195,8 +199,8 @@ loop:
 	VPADDD Y11, Y1, Y1
 	VPADDD Y0, Y2, Y2
 	VPADDD Y1, Y3, Y3
-	VANDPS vecConvertQuantizeU8DivAVX2Data<>+128(SB), Y0, Y0
-	VANDPS vecConvertQuantizeU8DivAVX2Data<>+128(SB), Y1, Y1
+	VANDPS Y13, Y0, Y0
+	VANDPS Y13, Y1, Y1
 	VPACKUSDW Y1, Y0, Y0
 	VPERMQ $216, Y0, Y0
 	VEXTRACTI128 $1, Y0, X1
@@ -229,38 +233,38 @@ DATA vecConvertQuantizeU8DivAVX2Data<>+16(SB)/4, $0x4b400000
 DATA vecConvertQuantizeU8DivAVX2Data<>+20(SB)/4, $0x4b400000
 DATA vecConvertQuantizeU8DivAVX2Data<>+24(SB)/4, $0x4b400000
 DATA vecConvertQuantizeU8DivAVX2Data<>+28(SB)/4, $0x4b400000
-DATA vecConvertQuantizeU8DivAVX2Data<>+32(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8DivAVX2Data<>+36(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8DivAVX2Data<>+40(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8DivAVX2Data<>+44(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8DivAVX2Data<>+48(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8DivAVX2Data<>+52(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8DivAVX2Data<>+56(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8DivAVX2Data<>+60(SB)/4, $0x437f0000
-DATA vecConvertQuantizeU8DivAVX2Data<>+64(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8DivAVX2Data<>+68(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8DivAVX2Data<>+72(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8DivAVX2Data<>+76(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8DivAVX2Data<>+80(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8DivAVX2Data<>+84(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8DivAVX2Data<>+88(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8DivAVX2Data<>+92(SB)/4, $0x80000000
-DATA vecConvertQuantizeU8DivAVX2Data<>+96(SB)/4, $0x3f800000
-DATA vecConvertQuantizeU8DivAVX2Data<>+100(SB)/4, $0x3f800000
-DATA vecConvertQuantizeU8DivAVX2Data<>+104(SB)/4, $0x3f800000
-DATA vecConvertQuantizeU8DivAVX2Data<>+108(SB)/4, $0x3f800000
-DATA vecConvertQuantizeU8DivAVX2Data<>+112(SB)/4, $0x3f800000
-DATA vecConvertQuantizeU8DivAVX2Data<>+116(SB)/4, $0x3f800000
-DATA vecConvertQuantizeU8DivAVX2Data<>+120(SB)/4, $0x3f800000
-DATA vecConvertQuantizeU8DivAVX2Data<>+124(SB)/4, $0x3f800000
-DATA vecConvertQuantizeU8DivAVX2Data<>+128(SB)/4, $0x000000ff
-DATA vecConvertQuantizeU8DivAVX2Data<>+132(SB)/4, $0x000000ff
-DATA vecConvertQuantizeU8DivAVX2Data<>+136(SB)/4, $0x000000ff
-DATA vecConvertQuantizeU8DivAVX2Data<>+140(SB)/4, $0x000000ff
-DATA vecConvertQuantizeU8DivAVX2Data<>+144(SB)/4, $0x000000ff
-DATA vecConvertQuantizeU8DivAVX2Data<>+148(SB)/4, $0x000000ff
-DATA vecConvertQuantizeU8DivAVX2Data<>+152(SB)/4, $0x000000ff
-DATA vecConvertQuantizeU8DivAVX2Data<>+156(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+32(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+36(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+40(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+44(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+48(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+52(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+56(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+60(SB)/4, $0x80000000
+DATA vecConvertQuantizeU8DivAVX2Data<>+64(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+68(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+72(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+76(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+80(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+84(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+88(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+92(SB)/4, $0x000000ff
+DATA vecConvertQuantizeU8DivAVX2Data<>+96(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+100(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+104(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+108(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+112(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+116(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+120(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+124(SB)/4, $0x437f0000
+DATA vecConvertQuantizeU8DivAVX2Data<>+128(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+132(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+136(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+140(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+144(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+148(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+152(SB)/4, $0x3f800000
+DATA vecConvertQuantizeU8DivAVX2Data<>+156(SB)/4, $0x3f800000
 GLOBL vecConvertQuantizeU8DivAVX2Data<>(SB), RODATA|NOPTR, $160
 
 // func vecConvertDequantizeU8AVX2(a *ArgsVecConvert)

@@ -363,6 +363,7 @@ GLOBL vecReduceMaxAVX2Data<>(SB), RODATA|NOPTR, $128
 // func vecReduceMinMaxAVX2(a *ArgsVecReduce)
 TEXT ·vecReduceMinMaxAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecReduceMinMaxAVX2Data<>+0(SB), Y15
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 24(AX), CX
@@ -376,7 +377,7 @@ TEXT ·vecReduceMinMaxAVX2(SB), NOSPLIT, $0-8
 	MOVQ DX, BX
 	SHRQ $4, BX
 	ANDQ $15, DX
-	LEAQ vecReduceMinMaxAVX2Data<>+64(SB), R8
+	LEAQ vecReduceMinMaxAVX2Data<>+96(SB), R8
 	MOVQ DX, DX
 	SHLQ $2, DX
 	SUBQ DX, R8
@@ -393,8 +394,8 @@ loop:
 	VMINPS Y1, Y3, Y1
 	VMAXPS Y4, Y2, Y4
 	VMAXPS Y5, Y3, Y5
-	VMULPS vecReduceMinMaxAVX2Data<>+128(SB), Y2, Y2
-	VMULPS vecReduceMinMaxAVX2Data<>+128(SB), Y3, Y3
+	VMULPS Y15, Y2, Y2
+	VMULPS Y15, Y3, Y3
 	VCMPPS $3, Y2, Y2, Y10
 	VCMPPS $3, Y3, Y3, Y11
 	VORPS Y10, Y6, Y6
@@ -419,8 +420,8 @@ tail:
 	VMAXPS Y5, Y3, Y11
 	VBLENDVPS Y8, Y10, Y4, Y4
 	VBLENDVPS Y9, Y11, Y5, Y5
-	VMULPS vecReduceMinMaxAVX2Data<>+128(SB), Y2, Y2
-	VMULPS vecReduceMinMaxAVX2Data<>+128(SB), Y3, Y3
+	VMULPS Y15, Y2, Y2
+	VMULPS Y15, Y3, Y3
 	VCMPPS $3, Y2, Y2, Y10
 	VCMPPS $3, Y3, Y3, Y11
 	VORPS Y10, Y6, Y6
@@ -436,14 +437,14 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecReduceMinMaxAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecReduceMinMaxAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecReduceMinMaxAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecReduceMinMaxAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecReduceMinMaxAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecReduceMinMaxAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecReduceMinMaxAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecReduceMinMaxAVX2Data<>+28(SB)/4, $0xffffffff
+DATA vecReduceMinMaxAVX2Data<>+0(SB)/4, $0x00000000
+DATA vecReduceMinMaxAVX2Data<>+4(SB)/4, $0x00000000
+DATA vecReduceMinMaxAVX2Data<>+8(SB)/4, $0x00000000
+DATA vecReduceMinMaxAVX2Data<>+12(SB)/4, $0x00000000
+DATA vecReduceMinMaxAVX2Data<>+16(SB)/4, $0x00000000
+DATA vecReduceMinMaxAVX2Data<>+20(SB)/4, $0x00000000
+DATA vecReduceMinMaxAVX2Data<>+24(SB)/4, $0x00000000
+DATA vecReduceMinMaxAVX2Data<>+28(SB)/4, $0x00000000
 DATA vecReduceMinMaxAVX2Data<>+32(SB)/4, $0xffffffff
 DATA vecReduceMinMaxAVX2Data<>+36(SB)/4, $0xffffffff
 DATA vecReduceMinMaxAVX2Data<>+40(SB)/4, $0xffffffff
@@ -452,14 +453,14 @@ DATA vecReduceMinMaxAVX2Data<>+48(SB)/4, $0xffffffff
 DATA vecReduceMinMaxAVX2Data<>+52(SB)/4, $0xffffffff
 DATA vecReduceMinMaxAVX2Data<>+56(SB)/4, $0xffffffff
 DATA vecReduceMinMaxAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecReduceMinMaxAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecReduceMinMaxAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecReduceMinMaxAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecReduceMinMaxAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecReduceMinMaxAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecReduceMinMaxAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecReduceMinMaxAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecReduceMinMaxAVX2Data<>+92(SB)/4, $0x00000000
+DATA vecReduceMinMaxAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecReduceMinMaxAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecReduceMinMaxAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecReduceMinMaxAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecReduceMinMaxAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecReduceMinMaxAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecReduceMinMaxAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecReduceMinMaxAVX2Data<>+92(SB)/4, $0xffffffff
 DATA vecReduceMinMaxAVX2Data<>+96(SB)/4, $0x00000000
 DATA vecReduceMinMaxAVX2Data<>+100(SB)/4, $0x00000000
 DATA vecReduceMinMaxAVX2Data<>+104(SB)/4, $0x00000000

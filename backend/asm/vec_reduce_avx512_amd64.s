@@ -169,6 +169,7 @@ done:
 // func vecReduceMinMaxAVX512(a *ArgsVecReduce)
 TEXT ·vecReduceMinMaxAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VBROADCASTSS vecReduceMinMaxAVX512Data<>+0(SB), Z31
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 24(AX), CX
@@ -192,7 +193,7 @@ loop:
 	VMOVUPS (SI)(R8*1), Z1
 	VMINPS Z0, Z1, Z0
 	VMAXPS Z2, Z1, Z2
-	VMULPS.BCST vecReduceMinMaxAVX512Data<>+0(SB), Z1, Z1
+	VMULPS Z31, Z1, Z1
 	VCMPPS $3, Z1, Z1, K3
 	KORW K3, K1, K1
 	ADDQ $64, R8
@@ -204,7 +205,7 @@ tail:
 	VMOVUPS.Z (SI)(R8*1), K2, Z1
 	VMINPS Z0, Z1, K2, Z0
 	VMAXPS Z2, Z1, K2, Z2
-	VMULPS.BCST vecReduceMinMaxAVX512Data<>+0(SB), Z1, Z1
+	VMULPS Z31, Z1, Z1
 	VCMPPS $3, Z1, Z1, K3
 	KORW K3, K1, K1
 done:

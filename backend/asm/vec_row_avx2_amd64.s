@@ -7,11 +7,15 @@
 // func vecRowSoftmaxAVX2(a *ArgsVecRow)
 TEXT ·vecRowSoftmaxAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecRowSoftmaxAVX2Data<>+0(SB), Y15
+	VMOVUPS vecRowSoftmaxAVX2Data<>+32(SB), Y14
+	VMOVUPS vecRowSoftmaxAVX2Data<>+64(SB), Y13
+	VMOVUPS vecRowSoftmaxAVX2Data<>+96(SB), Y12
 	MOVQ 72(AX), SI
 	MOVQ SI, DI
 	SHRQ $4, DI
 	ANDQ $15, SI
-	LEAQ vecRowSoftmaxAVX2Data<>+64(SB), CX
+	LEAQ vecRowSoftmaxAVX2Data<>+192(SB), CX
 	MOVQ SI, SI
 	SHLQ $2, SI
 	SUBQ SI, CX
@@ -25,8 +29,8 @@ TEXT ·vecRowSoftmaxAVX2(SB), NOSPLIT, $0-8
 	MOVQ 56(AX), R9
 	MOVQ 80(AX), R10
 row:
-	VMOVUPS vecRowSoftmaxAVX2Data<>+128(SB), Y2
-	VMOVUPS vecRowSoftmaxAVX2Data<>+128(SB), Y3
+	VMOVUPS vecRowSoftmaxAVX2Data<>+256(SB), Y2
+	VMOVUPS vecRowSoftmaxAVX2Data<>+256(SB), Y3
 	XORQ CX, CX
 	MOVQ DI, R11
 	TESTQ R11, R11
@@ -108,24 +112,20 @@ loop2:
 	VMOVUPS 32(DX)(CX*1), Y5
 	VSUBPS Y8, Y4, Y4
 	VSUBPS Y9, Y5, Y5
-	VMOVUPS vecRowSoftmaxAVX2Data<>+160(SB), Y6
-	VMOVUPS vecRowSoftmaxAVX2Data<>+160(SB), Y7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
-	VMOVUPS vecRowSoftmaxAVX2Data<>+192(SB), Y6
-	VMOVUPS vecRowSoftmaxAVX2Data<>+192(SB), Y7
-	VFMADD231PS vecRowSoftmaxAVX2Data<>+224(SB), Y4, Y6
-	VFMADD231PS vecRowSoftmaxAVX2Data<>+224(SB), Y5, Y7
-	VSUBPS vecRowSoftmaxAVX2Data<>+192(SB), Y6, Y10
-	VSUBPS vecRowSoftmaxAVX2Data<>+192(SB), Y7, Y11
-	VFMADD231PS vecRowSoftmaxAVX2Data<>+256(SB), Y10, Y4
-	VFMADD231PS vecRowSoftmaxAVX2Data<>+256(SB), Y11, Y5
+	VMAXPS Y4, Y13, Y4
+	VMAXPS Y5, Y13, Y5
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
+	VFMADD231PS Y12, Y4, Y6
+	VFMADD231PS Y12, Y5, Y7
+	VSUBPS Y14, Y6, Y10
+	VSUBPS Y14, Y7, Y11
 	VFMADD231PS vecRowSoftmaxAVX2Data<>+288(SB), Y10, Y4
 	VFMADD231PS vecRowSoftmaxAVX2Data<>+288(SB), Y11, Y5
-	VMOVUPS vecRowSoftmaxAVX2Data<>+320(SB), Y10
-	VMOVUPS vecRowSoftmaxAVX2Data<>+320(SB), Y11
-	VFMADD213PS vecRowSoftmaxAVX2Data<>+352(SB), Y4, Y10
-	VFMADD213PS vecRowSoftmaxAVX2Data<>+352(SB), Y5, Y11
+	VFMADD231PS vecRowSoftmaxAVX2Data<>+320(SB), Y10, Y4
+	VFMADD231PS vecRowSoftmaxAVX2Data<>+320(SB), Y11, Y5
+	VMOVUPS vecRowSoftmaxAVX2Data<>+352(SB), Y10
+	VMOVUPS vecRowSoftmaxAVX2Data<>+352(SB), Y11
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+384(SB), Y4, Y10
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+384(SB), Y5, Y11
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+416(SB), Y4, Y10
@@ -134,8 +134,10 @@ loop2:
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+448(SB), Y5, Y11
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+480(SB), Y4, Y10
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+480(SB), Y5, Y11
-	VFMADD213PS vecRowSoftmaxAVX2Data<>+480(SB), Y4, Y10
-	VFMADD213PS vecRowSoftmaxAVX2Data<>+480(SB), Y5, Y11
+	VFMADD213PS Y15, Y4, Y10
+	VFMADD213PS Y15, Y5, Y11
+	VFMADD213PS Y15, Y4, Y10
+	VFMADD213PS Y15, Y5, Y11
 	VPSLLD $23, Y6, Y6
 	VPSLLD $23, Y7, Y7
 	VMULPS Y6, Y10, Y4
@@ -154,24 +156,20 @@ tail2:
 	VMASKMOVPS 32(DX)(CX*1), Y1, Y5
 	VSUBPS Y8, Y4, Y4
 	VSUBPS Y9, Y5, Y5
-	VMOVUPS vecRowSoftmaxAVX2Data<>+160(SB), Y6
-	VMOVUPS vecRowSoftmaxAVX2Data<>+160(SB), Y7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
-	VMOVUPS vecRowSoftmaxAVX2Data<>+192(SB), Y6
-	VMOVUPS vecRowSoftmaxAVX2Data<>+192(SB), Y7
-	VFMADD231PS vecRowSoftmaxAVX2Data<>+224(SB), Y4, Y6
-	VFMADD231PS vecRowSoftmaxAVX2Data<>+224(SB), Y5, Y7
-	VSUBPS vecRowSoftmaxAVX2Data<>+192(SB), Y6, Y10
-	VSUBPS vecRowSoftmaxAVX2Data<>+192(SB), Y7, Y11
-	VFMADD231PS vecRowSoftmaxAVX2Data<>+256(SB), Y10, Y4
-	VFMADD231PS vecRowSoftmaxAVX2Data<>+256(SB), Y11, Y5
+	VMAXPS Y4, Y13, Y4
+	VMAXPS Y5, Y13, Y5
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
+	VFMADD231PS Y12, Y4, Y6
+	VFMADD231PS Y12, Y5, Y7
+	VSUBPS Y14, Y6, Y10
+	VSUBPS Y14, Y7, Y11
 	VFMADD231PS vecRowSoftmaxAVX2Data<>+288(SB), Y10, Y4
 	VFMADD231PS vecRowSoftmaxAVX2Data<>+288(SB), Y11, Y5
-	VMOVUPS vecRowSoftmaxAVX2Data<>+320(SB), Y10
-	VMOVUPS vecRowSoftmaxAVX2Data<>+320(SB), Y11
-	VFMADD213PS vecRowSoftmaxAVX2Data<>+352(SB), Y4, Y10
-	VFMADD213PS vecRowSoftmaxAVX2Data<>+352(SB), Y5, Y11
+	VFMADD231PS vecRowSoftmaxAVX2Data<>+320(SB), Y10, Y4
+	VFMADD231PS vecRowSoftmaxAVX2Data<>+320(SB), Y11, Y5
+	VMOVUPS vecRowSoftmaxAVX2Data<>+352(SB), Y10
+	VMOVUPS vecRowSoftmaxAVX2Data<>+352(SB), Y11
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+384(SB), Y4, Y10
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+384(SB), Y5, Y11
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+416(SB), Y4, Y10
@@ -180,8 +178,10 @@ tail2:
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+448(SB), Y5, Y11
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+480(SB), Y4, Y10
 	VFMADD213PS vecRowSoftmaxAVX2Data<>+480(SB), Y5, Y11
-	VFMADD213PS vecRowSoftmaxAVX2Data<>+480(SB), Y4, Y10
-	VFMADD213PS vecRowSoftmaxAVX2Data<>+480(SB), Y5, Y11
+	VFMADD213PS Y15, Y4, Y10
+	VFMADD213PS Y15, Y5, Y11
+	VFMADD213PS Y15, Y4, Y10
+	VFMADD213PS Y15, Y5, Y11
 	VPSLLD $23, Y6, Y6
 	VPSLLD $23, Y7, Y7
 	VMULPS Y6, Y10, Y4
@@ -247,134 +247,134 @@ done3:
 	VZEROUPPER
 	RET
 
-DATA vecRowSoftmaxAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecRowSoftmaxAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecRowSoftmaxAVX2Data<>+128(SB)/4, $0xff800000
-DATA vecRowSoftmaxAVX2Data<>+132(SB)/4, $0xff800000
-DATA vecRowSoftmaxAVX2Data<>+136(SB)/4, $0xff800000
-DATA vecRowSoftmaxAVX2Data<>+140(SB)/4, $0xff800000
-DATA vecRowSoftmaxAVX2Data<>+144(SB)/4, $0xff800000
-DATA vecRowSoftmaxAVX2Data<>+148(SB)/4, $0xff800000
-DATA vecRowSoftmaxAVX2Data<>+152(SB)/4, $0xff800000
-DATA vecRowSoftmaxAVX2Data<>+156(SB)/4, $0xff800000
-DATA vecRowSoftmaxAVX2Data<>+160(SB)/4, $0xc2af0000
-DATA vecRowSoftmaxAVX2Data<>+164(SB)/4, $0xc2af0000
-DATA vecRowSoftmaxAVX2Data<>+168(SB)/4, $0xc2af0000
-DATA vecRowSoftmaxAVX2Data<>+172(SB)/4, $0xc2af0000
-DATA vecRowSoftmaxAVX2Data<>+176(SB)/4, $0xc2af0000
-DATA vecRowSoftmaxAVX2Data<>+180(SB)/4, $0xc2af0000
-DATA vecRowSoftmaxAVX2Data<>+184(SB)/4, $0xc2af0000
-DATA vecRowSoftmaxAVX2Data<>+188(SB)/4, $0xc2af0000
-DATA vecRowSoftmaxAVX2Data<>+192(SB)/4, $0x4b40007e
-DATA vecRowSoftmaxAVX2Data<>+196(SB)/4, $0x4b40007e
-DATA vecRowSoftmaxAVX2Data<>+200(SB)/4, $0x4b40007e
-DATA vecRowSoftmaxAVX2Data<>+204(SB)/4, $0x4b40007e
-DATA vecRowSoftmaxAVX2Data<>+208(SB)/4, $0x4b40007e
-DATA vecRowSoftmaxAVX2Data<>+212(SB)/4, $0x4b40007e
-DATA vecRowSoftmaxAVX2Data<>+216(SB)/4, $0x4b40007e
-DATA vecRowSoftmaxAVX2Data<>+220(SB)/4, $0x4b40007e
-DATA vecRowSoftmaxAVX2Data<>+224(SB)/4, $0x3fb8aa3b
-DATA vecRowSoftmaxAVX2Data<>+228(SB)/4, $0x3fb8aa3b
-DATA vecRowSoftmaxAVX2Data<>+232(SB)/4, $0x3fb8aa3b
-DATA vecRowSoftmaxAVX2Data<>+236(SB)/4, $0x3fb8aa3b
-DATA vecRowSoftmaxAVX2Data<>+240(SB)/4, $0x3fb8aa3b
-DATA vecRowSoftmaxAVX2Data<>+244(SB)/4, $0x3fb8aa3b
-DATA vecRowSoftmaxAVX2Data<>+248(SB)/4, $0x3fb8aa3b
-DATA vecRowSoftmaxAVX2Data<>+252(SB)/4, $0x3fb8aa3b
-DATA vecRowSoftmaxAVX2Data<>+256(SB)/4, $0xbf317218
-DATA vecRowSoftmaxAVX2Data<>+260(SB)/4, $0xbf317218
-DATA vecRowSoftmaxAVX2Data<>+264(SB)/4, $0xbf317218
-DATA vecRowSoftmaxAVX2Data<>+268(SB)/4, $0xbf317218
-DATA vecRowSoftmaxAVX2Data<>+272(SB)/4, $0xbf317218
-DATA vecRowSoftmaxAVX2Data<>+276(SB)/4, $0xbf317218
-DATA vecRowSoftmaxAVX2Data<>+280(SB)/4, $0xbf317218
-DATA vecRowSoftmaxAVX2Data<>+284(SB)/4, $0xbf317218
-DATA vecRowSoftmaxAVX2Data<>+288(SB)/4, $0x3102e308
-DATA vecRowSoftmaxAVX2Data<>+292(SB)/4, $0x3102e308
-DATA vecRowSoftmaxAVX2Data<>+296(SB)/4, $0x3102e308
-DATA vecRowSoftmaxAVX2Data<>+300(SB)/4, $0x3102e308
-DATA vecRowSoftmaxAVX2Data<>+304(SB)/4, $0x3102e308
-DATA vecRowSoftmaxAVX2Data<>+308(SB)/4, $0x3102e308
-DATA vecRowSoftmaxAVX2Data<>+312(SB)/4, $0x3102e308
-DATA vecRowSoftmaxAVX2Data<>+316(SB)/4, $0x3102e308
-DATA vecRowSoftmaxAVX2Data<>+320(SB)/4, $0x3b352284
-DATA vecRowSoftmaxAVX2Data<>+324(SB)/4, $0x3b352284
-DATA vecRowSoftmaxAVX2Data<>+328(SB)/4, $0x3b352284
-DATA vecRowSoftmaxAVX2Data<>+332(SB)/4, $0x3b352284
-DATA vecRowSoftmaxAVX2Data<>+336(SB)/4, $0x3b352284
-DATA vecRowSoftmaxAVX2Data<>+340(SB)/4, $0x3b352284
-DATA vecRowSoftmaxAVX2Data<>+344(SB)/4, $0x3b352284
-DATA vecRowSoftmaxAVX2Data<>+348(SB)/4, $0x3b352284
-DATA vecRowSoftmaxAVX2Data<>+352(SB)/4, $0x3c891cd5
-DATA vecRowSoftmaxAVX2Data<>+356(SB)/4, $0x3c891cd5
-DATA vecRowSoftmaxAVX2Data<>+360(SB)/4, $0x3c891cd5
-DATA vecRowSoftmaxAVX2Data<>+364(SB)/4, $0x3c891cd5
-DATA vecRowSoftmaxAVX2Data<>+368(SB)/4, $0x3c891cd5
-DATA vecRowSoftmaxAVX2Data<>+372(SB)/4, $0x3c891cd5
-DATA vecRowSoftmaxAVX2Data<>+376(SB)/4, $0x3c891cd5
-DATA vecRowSoftmaxAVX2Data<>+380(SB)/4, $0x3c891cd5
-DATA vecRowSoftmaxAVX2Data<>+384(SB)/4, $0x3daaac5c
-DATA vecRowSoftmaxAVX2Data<>+388(SB)/4, $0x3daaac5c
-DATA vecRowSoftmaxAVX2Data<>+392(SB)/4, $0x3daaac5c
-DATA vecRowSoftmaxAVX2Data<>+396(SB)/4, $0x3daaac5c
-DATA vecRowSoftmaxAVX2Data<>+400(SB)/4, $0x3daaac5c
-DATA vecRowSoftmaxAVX2Data<>+404(SB)/4, $0x3daaac5c
-DATA vecRowSoftmaxAVX2Data<>+408(SB)/4, $0x3daaac5c
-DATA vecRowSoftmaxAVX2Data<>+412(SB)/4, $0x3daaac5c
-DATA vecRowSoftmaxAVX2Data<>+416(SB)/4, $0x3eaaaa49
-DATA vecRowSoftmaxAVX2Data<>+420(SB)/4, $0x3eaaaa49
-DATA vecRowSoftmaxAVX2Data<>+424(SB)/4, $0x3eaaaa49
-DATA vecRowSoftmaxAVX2Data<>+428(SB)/4, $0x3eaaaa49
-DATA vecRowSoftmaxAVX2Data<>+432(SB)/4, $0x3eaaaa49
-DATA vecRowSoftmaxAVX2Data<>+436(SB)/4, $0x3eaaaa49
-DATA vecRowSoftmaxAVX2Data<>+440(SB)/4, $0x3eaaaa49
-DATA vecRowSoftmaxAVX2Data<>+444(SB)/4, $0x3eaaaa49
-DATA vecRowSoftmaxAVX2Data<>+448(SB)/4, $0x3f7ffffe
-DATA vecRowSoftmaxAVX2Data<>+452(SB)/4, $0x3f7ffffe
-DATA vecRowSoftmaxAVX2Data<>+456(SB)/4, $0x3f7ffffe
-DATA vecRowSoftmaxAVX2Data<>+460(SB)/4, $0x3f7ffffe
-DATA vecRowSoftmaxAVX2Data<>+464(SB)/4, $0x3f7ffffe
-DATA vecRowSoftmaxAVX2Data<>+468(SB)/4, $0x3f7ffffe
-DATA vecRowSoftmaxAVX2Data<>+472(SB)/4, $0x3f7ffffe
-DATA vecRowSoftmaxAVX2Data<>+476(SB)/4, $0x3f7ffffe
-DATA vecRowSoftmaxAVX2Data<>+480(SB)/4, $0x40000000
-DATA vecRowSoftmaxAVX2Data<>+484(SB)/4, $0x40000000
-DATA vecRowSoftmaxAVX2Data<>+488(SB)/4, $0x40000000
-DATA vecRowSoftmaxAVX2Data<>+492(SB)/4, $0x40000000
-DATA vecRowSoftmaxAVX2Data<>+496(SB)/4, $0x40000000
-DATA vecRowSoftmaxAVX2Data<>+500(SB)/4, $0x40000000
-DATA vecRowSoftmaxAVX2Data<>+504(SB)/4, $0x40000000
-DATA vecRowSoftmaxAVX2Data<>+508(SB)/4, $0x40000000
+DATA vecRowSoftmaxAVX2Data<>+0(SB)/4, $0x40000000
+DATA vecRowSoftmaxAVX2Data<>+4(SB)/4, $0x40000000
+DATA vecRowSoftmaxAVX2Data<>+8(SB)/4, $0x40000000
+DATA vecRowSoftmaxAVX2Data<>+12(SB)/4, $0x40000000
+DATA vecRowSoftmaxAVX2Data<>+16(SB)/4, $0x40000000
+DATA vecRowSoftmaxAVX2Data<>+20(SB)/4, $0x40000000
+DATA vecRowSoftmaxAVX2Data<>+24(SB)/4, $0x40000000
+DATA vecRowSoftmaxAVX2Data<>+28(SB)/4, $0x40000000
+DATA vecRowSoftmaxAVX2Data<>+32(SB)/4, $0x4b40007e
+DATA vecRowSoftmaxAVX2Data<>+36(SB)/4, $0x4b40007e
+DATA vecRowSoftmaxAVX2Data<>+40(SB)/4, $0x4b40007e
+DATA vecRowSoftmaxAVX2Data<>+44(SB)/4, $0x4b40007e
+DATA vecRowSoftmaxAVX2Data<>+48(SB)/4, $0x4b40007e
+DATA vecRowSoftmaxAVX2Data<>+52(SB)/4, $0x4b40007e
+DATA vecRowSoftmaxAVX2Data<>+56(SB)/4, $0x4b40007e
+DATA vecRowSoftmaxAVX2Data<>+60(SB)/4, $0x4b40007e
+DATA vecRowSoftmaxAVX2Data<>+64(SB)/4, $0xc2af0000
+DATA vecRowSoftmaxAVX2Data<>+68(SB)/4, $0xc2af0000
+DATA vecRowSoftmaxAVX2Data<>+72(SB)/4, $0xc2af0000
+DATA vecRowSoftmaxAVX2Data<>+76(SB)/4, $0xc2af0000
+DATA vecRowSoftmaxAVX2Data<>+80(SB)/4, $0xc2af0000
+DATA vecRowSoftmaxAVX2Data<>+84(SB)/4, $0xc2af0000
+DATA vecRowSoftmaxAVX2Data<>+88(SB)/4, $0xc2af0000
+DATA vecRowSoftmaxAVX2Data<>+92(SB)/4, $0xc2af0000
+DATA vecRowSoftmaxAVX2Data<>+96(SB)/4, $0x3fb8aa3b
+DATA vecRowSoftmaxAVX2Data<>+100(SB)/4, $0x3fb8aa3b
+DATA vecRowSoftmaxAVX2Data<>+104(SB)/4, $0x3fb8aa3b
+DATA vecRowSoftmaxAVX2Data<>+108(SB)/4, $0x3fb8aa3b
+DATA vecRowSoftmaxAVX2Data<>+112(SB)/4, $0x3fb8aa3b
+DATA vecRowSoftmaxAVX2Data<>+116(SB)/4, $0x3fb8aa3b
+DATA vecRowSoftmaxAVX2Data<>+120(SB)/4, $0x3fb8aa3b
+DATA vecRowSoftmaxAVX2Data<>+124(SB)/4, $0x3fb8aa3b
+DATA vecRowSoftmaxAVX2Data<>+128(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+132(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+136(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+140(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+144(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+148(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+152(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+156(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+160(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+164(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+168(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+172(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+176(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+180(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+184(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+188(SB)/4, $0xffffffff
+DATA vecRowSoftmaxAVX2Data<>+192(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+196(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+200(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+204(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+208(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+212(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+216(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+220(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+224(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+228(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+232(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+236(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+240(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+244(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+248(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+252(SB)/4, $0x00000000
+DATA vecRowSoftmaxAVX2Data<>+256(SB)/4, $0xff800000
+DATA vecRowSoftmaxAVX2Data<>+260(SB)/4, $0xff800000
+DATA vecRowSoftmaxAVX2Data<>+264(SB)/4, $0xff800000
+DATA vecRowSoftmaxAVX2Data<>+268(SB)/4, $0xff800000
+DATA vecRowSoftmaxAVX2Data<>+272(SB)/4, $0xff800000
+DATA vecRowSoftmaxAVX2Data<>+276(SB)/4, $0xff800000
+DATA vecRowSoftmaxAVX2Data<>+280(SB)/4, $0xff800000
+DATA vecRowSoftmaxAVX2Data<>+284(SB)/4, $0xff800000
+DATA vecRowSoftmaxAVX2Data<>+288(SB)/4, $0xbf317218
+DATA vecRowSoftmaxAVX2Data<>+292(SB)/4, $0xbf317218
+DATA vecRowSoftmaxAVX2Data<>+296(SB)/4, $0xbf317218
+DATA vecRowSoftmaxAVX2Data<>+300(SB)/4, $0xbf317218
+DATA vecRowSoftmaxAVX2Data<>+304(SB)/4, $0xbf317218
+DATA vecRowSoftmaxAVX2Data<>+308(SB)/4, $0xbf317218
+DATA vecRowSoftmaxAVX2Data<>+312(SB)/4, $0xbf317218
+DATA vecRowSoftmaxAVX2Data<>+316(SB)/4, $0xbf317218
+DATA vecRowSoftmaxAVX2Data<>+320(SB)/4, $0x3102e308
+DATA vecRowSoftmaxAVX2Data<>+324(SB)/4, $0x3102e308
+DATA vecRowSoftmaxAVX2Data<>+328(SB)/4, $0x3102e308
+DATA vecRowSoftmaxAVX2Data<>+332(SB)/4, $0x3102e308
+DATA vecRowSoftmaxAVX2Data<>+336(SB)/4, $0x3102e308
+DATA vecRowSoftmaxAVX2Data<>+340(SB)/4, $0x3102e308
+DATA vecRowSoftmaxAVX2Data<>+344(SB)/4, $0x3102e308
+DATA vecRowSoftmaxAVX2Data<>+348(SB)/4, $0x3102e308
+DATA vecRowSoftmaxAVX2Data<>+352(SB)/4, $0x3b352284
+DATA vecRowSoftmaxAVX2Data<>+356(SB)/4, $0x3b352284
+DATA vecRowSoftmaxAVX2Data<>+360(SB)/4, $0x3b352284
+DATA vecRowSoftmaxAVX2Data<>+364(SB)/4, $0x3b352284
+DATA vecRowSoftmaxAVX2Data<>+368(SB)/4, $0x3b352284
+DATA vecRowSoftmaxAVX2Data<>+372(SB)/4, $0x3b352284
+DATA vecRowSoftmaxAVX2Data<>+376(SB)/4, $0x3b352284
+DATA vecRowSoftmaxAVX2Data<>+380(SB)/4, $0x3b352284
+DATA vecRowSoftmaxAVX2Data<>+384(SB)/4, $0x3c891cd5
+DATA vecRowSoftmaxAVX2Data<>+388(SB)/4, $0x3c891cd5
+DATA vecRowSoftmaxAVX2Data<>+392(SB)/4, $0x3c891cd5
+DATA vecRowSoftmaxAVX2Data<>+396(SB)/4, $0x3c891cd5
+DATA vecRowSoftmaxAVX2Data<>+400(SB)/4, $0x3c891cd5
+DATA vecRowSoftmaxAVX2Data<>+404(SB)/4, $0x3c891cd5
+DATA vecRowSoftmaxAVX2Data<>+408(SB)/4, $0x3c891cd5
+DATA vecRowSoftmaxAVX2Data<>+412(SB)/4, $0x3c891cd5
+DATA vecRowSoftmaxAVX2Data<>+416(SB)/4, $0x3daaac5c
+DATA vecRowSoftmaxAVX2Data<>+420(SB)/4, $0x3daaac5c
+DATA vecRowSoftmaxAVX2Data<>+424(SB)/4, $0x3daaac5c
+DATA vecRowSoftmaxAVX2Data<>+428(SB)/4, $0x3daaac5c
+DATA vecRowSoftmaxAVX2Data<>+432(SB)/4, $0x3daaac5c
+DATA vecRowSoftmaxAVX2Data<>+436(SB)/4, $0x3daaac5c
+DATA vecRowSoftmaxAVX2Data<>+440(SB)/4, $0x3daaac5c
+DATA vecRowSoftmaxAVX2Data<>+444(SB)/4, $0x3daaac5c
+DATA vecRowSoftmaxAVX2Data<>+448(SB)/4, $0x3eaaaa49
+DATA vecRowSoftmaxAVX2Data<>+452(SB)/4, $0x3eaaaa49
+DATA vecRowSoftmaxAVX2Data<>+456(SB)/4, $0x3eaaaa49
+DATA vecRowSoftmaxAVX2Data<>+460(SB)/4, $0x3eaaaa49
+DATA vecRowSoftmaxAVX2Data<>+464(SB)/4, $0x3eaaaa49
+DATA vecRowSoftmaxAVX2Data<>+468(SB)/4, $0x3eaaaa49
+DATA vecRowSoftmaxAVX2Data<>+472(SB)/4, $0x3eaaaa49
+DATA vecRowSoftmaxAVX2Data<>+476(SB)/4, $0x3eaaaa49
+DATA vecRowSoftmaxAVX2Data<>+480(SB)/4, $0x3f7ffffe
+DATA vecRowSoftmaxAVX2Data<>+484(SB)/4, $0x3f7ffffe
+DATA vecRowSoftmaxAVX2Data<>+488(SB)/4, $0x3f7ffffe
+DATA vecRowSoftmaxAVX2Data<>+492(SB)/4, $0x3f7ffffe
+DATA vecRowSoftmaxAVX2Data<>+496(SB)/4, $0x3f7ffffe
+DATA vecRowSoftmaxAVX2Data<>+500(SB)/4, $0x3f7ffffe
+DATA vecRowSoftmaxAVX2Data<>+504(SB)/4, $0x3f7ffffe
+DATA vecRowSoftmaxAVX2Data<>+508(SB)/4, $0x3f7ffffe
 DATA vecRowSoftmaxAVX2Data<>+512(SB)/4, $0x3f800000
 DATA vecRowSoftmaxAVX2Data<>+516(SB)/4, $0x3f800000
 DATA vecRowSoftmaxAVX2Data<>+520(SB)/4, $0x3f800000

@@ -7,13 +7,14 @@
 // func vecUnaryReluAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryReluAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryReluAVX2Data<>+0(SB), Y15
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryReluAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryReluAVX2Data<>+96(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -26,10 +27,8 @@ TEXT ·vecUnaryReluAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VPXOR X4, X4, X4
-	VPXOR X5, X5, X5
-	VMAXPS Y2, Y4, Y2
-	VMAXPS Y3, Y5, Y3
+	VMAXPS Y2, Y15, Y2
+	VMAXPS Y3, Y15, Y3
 	VMOVUPS Y2, (SI)(BX*1)
 	VMOVUPS Y3, 32(SI)(BX*1)
 	ADDQ $64, BX
@@ -40,24 +39,22 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VPXOR X4, X4, X4
-	VPXOR X5, X5, X5
-	VMAXPS Y2, Y4, Y2
-	VMAXPS Y3, Y5, Y3
+	VMAXPS Y2, Y15, Y2
+	VMAXPS Y3, Y15, Y3
 	VMASKMOVPS Y2, Y0, (SI)(BX*1)
 	VMASKMOVPS Y3, Y1, 32(SI)(BX*1)
 done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryReluAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryReluAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryReluAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryReluAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryReluAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryReluAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryReluAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryReluAVX2Data<>+28(SB)/4, $0xffffffff
+DATA vecUnaryReluAVX2Data<>+0(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+4(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+8(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+12(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+16(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+20(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+24(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+28(SB)/4, $0x00000000
 DATA vecUnaryReluAVX2Data<>+32(SB)/4, $0xffffffff
 DATA vecUnaryReluAVX2Data<>+36(SB)/4, $0xffffffff
 DATA vecUnaryReluAVX2Data<>+40(SB)/4, $0xffffffff
@@ -66,14 +63,14 @@ DATA vecUnaryReluAVX2Data<>+48(SB)/4, $0xffffffff
 DATA vecUnaryReluAVX2Data<>+52(SB)/4, $0xffffffff
 DATA vecUnaryReluAVX2Data<>+56(SB)/4, $0xffffffff
 DATA vecUnaryReluAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryReluAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryReluAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryReluAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryReluAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryReluAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryReluAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryReluAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryReluAVX2Data<>+92(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecUnaryReluAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecUnaryReluAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecUnaryReluAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecUnaryReluAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecUnaryReluAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecUnaryReluAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecUnaryReluAVX2Data<>+92(SB)/4, $0xffffffff
 DATA vecUnaryReluAVX2Data<>+96(SB)/4, $0x00000000
 DATA vecUnaryReluAVX2Data<>+100(SB)/4, $0x00000000
 DATA vecUnaryReluAVX2Data<>+104(SB)/4, $0x00000000
@@ -82,7 +79,15 @@ DATA vecUnaryReluAVX2Data<>+112(SB)/4, $0x00000000
 DATA vecUnaryReluAVX2Data<>+116(SB)/4, $0x00000000
 DATA vecUnaryReluAVX2Data<>+120(SB)/4, $0x00000000
 DATA vecUnaryReluAVX2Data<>+124(SB)/4, $0x00000000
-GLOBL vecUnaryReluAVX2Data<>(SB), RODATA|NOPTR, $128
+DATA vecUnaryReluAVX2Data<>+128(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+132(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+136(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+140(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+144(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+148(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+152(SB)/4, $0x00000000
+DATA vecUnaryReluAVX2Data<>+156(SB)/4, $0x00000000
+GLOBL vecUnaryReluAVX2Data<>(SB), RODATA|NOPTR, $160
 
 // func vecUnaryClipAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryClipAVX2(SB), NOSPLIT, $0-8
@@ -171,6 +176,7 @@ GLOBL vecUnaryClipAVX2Data<>(SB), RODATA|NOPTR, $128
 // func vecUnaryLeakyReluAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryLeakyReluAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryLeakyReluAVX2Data<>+0(SB), Y15
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	VBROADCASTSS 32(AX), Y0
@@ -179,7 +185,7 @@ TEXT ·vecUnaryLeakyReluAVX2(SB), NOSPLIT, $0-8
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryLeakyReluAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryLeakyReluAVX2Data<>+96(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -194,8 +200,8 @@ loop:
 	VMOVUPS 32(DI)(BX*1), Y5
 	VMULPS Y0, Y4, Y6
 	VMULPS Y1, Y5, Y7
-	VCMPPS $17, vecUnaryLeakyReluAVX2Data<>+128(SB), Y4, Y8
-	VCMPPS $17, vecUnaryLeakyReluAVX2Data<>+128(SB), Y5, Y9
+	VCMPPS $17, Y15, Y4, Y8
+	VCMPPS $17, Y15, Y5, Y9
 	VBLENDVPS Y8, Y6, Y4, Y4
 	VBLENDVPS Y9, Y7, Y5, Y5
 	VMOVUPS Y4, (SI)(BX*1)
@@ -210,8 +216,8 @@ tail:
 	VMASKMOVPS 32(DI)(BX*1), Y3, Y5
 	VMULPS Y0, Y4, Y6
 	VMULPS Y1, Y5, Y7
-	VCMPPS $17, vecUnaryLeakyReluAVX2Data<>+128(SB), Y4, Y8
-	VCMPPS $17, vecUnaryLeakyReluAVX2Data<>+128(SB), Y5, Y9
+	VCMPPS $17, Y15, Y4, Y8
+	VCMPPS $17, Y15, Y5, Y9
 	VBLENDVPS Y8, Y6, Y4, Y4
 	VBLENDVPS Y9, Y7, Y5, Y5
 	VMASKMOVPS Y4, Y2, (SI)(BX*1)
@@ -220,14 +226,14 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryLeakyReluAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryLeakyReluAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryLeakyReluAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryLeakyReluAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryLeakyReluAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryLeakyReluAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryLeakyReluAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryLeakyReluAVX2Data<>+28(SB)/4, $0xffffffff
+DATA vecUnaryLeakyReluAVX2Data<>+0(SB)/4, $0x00000000
+DATA vecUnaryLeakyReluAVX2Data<>+4(SB)/4, $0x00000000
+DATA vecUnaryLeakyReluAVX2Data<>+8(SB)/4, $0x00000000
+DATA vecUnaryLeakyReluAVX2Data<>+12(SB)/4, $0x00000000
+DATA vecUnaryLeakyReluAVX2Data<>+16(SB)/4, $0x00000000
+DATA vecUnaryLeakyReluAVX2Data<>+20(SB)/4, $0x00000000
+DATA vecUnaryLeakyReluAVX2Data<>+24(SB)/4, $0x00000000
+DATA vecUnaryLeakyReluAVX2Data<>+28(SB)/4, $0x00000000
 DATA vecUnaryLeakyReluAVX2Data<>+32(SB)/4, $0xffffffff
 DATA vecUnaryLeakyReluAVX2Data<>+36(SB)/4, $0xffffffff
 DATA vecUnaryLeakyReluAVX2Data<>+40(SB)/4, $0xffffffff
@@ -236,14 +242,14 @@ DATA vecUnaryLeakyReluAVX2Data<>+48(SB)/4, $0xffffffff
 DATA vecUnaryLeakyReluAVX2Data<>+52(SB)/4, $0xffffffff
 DATA vecUnaryLeakyReluAVX2Data<>+56(SB)/4, $0xffffffff
 DATA vecUnaryLeakyReluAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryLeakyReluAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryLeakyReluAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryLeakyReluAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryLeakyReluAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryLeakyReluAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryLeakyReluAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryLeakyReluAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryLeakyReluAVX2Data<>+92(SB)/4, $0x00000000
+DATA vecUnaryLeakyReluAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecUnaryLeakyReluAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecUnaryLeakyReluAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecUnaryLeakyReluAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecUnaryLeakyReluAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecUnaryLeakyReluAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecUnaryLeakyReluAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecUnaryLeakyReluAVX2Data<>+92(SB)/4, $0xffffffff
 DATA vecUnaryLeakyReluAVX2Data<>+96(SB)/4, $0x00000000
 DATA vecUnaryLeakyReluAVX2Data<>+100(SB)/4, $0x00000000
 DATA vecUnaryLeakyReluAVX2Data<>+104(SB)/4, $0x00000000
@@ -265,6 +271,8 @@ GLOBL vecUnaryLeakyReluAVX2Data<>(SB), RODATA|NOPTR, $160
 // func vecUnaryHardSigmoidAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryHardSigmoidAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryHardSigmoidAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnaryHardSigmoidAVX2Data<>+32(SB), Y14
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	VBROADCASTSS 32(AX), Y0
@@ -275,7 +283,7 @@ TEXT ·vecUnaryHardSigmoidAVX2(SB), NOSPLIT, $0-8
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryHardSigmoidAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryHardSigmoidAVX2Data<>+128(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -292,14 +300,10 @@ loop:
 	VMULPS Y1, Y7, Y7
 	VADDPS Y2, Y6, Y6
 	VADDPS Y3, Y7, Y7
-	VMOVUPS vecUnaryHardSigmoidAVX2Data<>+128(SB), Y8
-	VMOVUPS vecUnaryHardSigmoidAVX2Data<>+128(SB), Y9
-	VMINPS Y6, Y8, Y6
-	VMINPS Y7, Y9, Y7
-	VPXOR X8, X8, X8
-	VPXOR X9, X9, X9
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y9, Y7
+	VMINPS Y6, Y15, Y6
+	VMINPS Y7, Y15, Y7
+	VMAXPS Y6, Y14, Y6
+	VMAXPS Y7, Y14, Y7
 	VMOVUPS Y6, (SI)(BX*1)
 	VMOVUPS Y7, 32(SI)(BX*1)
 	ADDQ $64, BX
@@ -314,72 +318,80 @@ tail:
 	VMULPS Y1, Y7, Y7
 	VADDPS Y2, Y6, Y6
 	VADDPS Y3, Y7, Y7
-	VMOVUPS vecUnaryHardSigmoidAVX2Data<>+128(SB), Y8
-	VMOVUPS vecUnaryHardSigmoidAVX2Data<>+128(SB), Y9
-	VMINPS Y6, Y8, Y6
-	VMINPS Y7, Y9, Y7
-	VPXOR X8, X8, X8
-	VPXOR X9, X9, X9
-	VMAXPS Y6, Y8, Y6
-	VMAXPS Y7, Y9, Y7
+	VMINPS Y6, Y15, Y6
+	VMINPS Y7, Y15, Y7
+	VMAXPS Y6, Y14, Y6
+	VMAXPS Y7, Y14, Y7
 	VMASKMOVPS Y6, Y4, (SI)(BX*1)
 	VMASKMOVPS Y7, Y5, 32(SI)(BX*1)
 done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryHardSigmoidAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryHardSigmoidAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryHardSigmoidAVX2Data<>+128(SB)/4, $0x3f800000
-DATA vecUnaryHardSigmoidAVX2Data<>+132(SB)/4, $0x3f800000
-DATA vecUnaryHardSigmoidAVX2Data<>+136(SB)/4, $0x3f800000
-DATA vecUnaryHardSigmoidAVX2Data<>+140(SB)/4, $0x3f800000
-DATA vecUnaryHardSigmoidAVX2Data<>+144(SB)/4, $0x3f800000
-DATA vecUnaryHardSigmoidAVX2Data<>+148(SB)/4, $0x3f800000
-DATA vecUnaryHardSigmoidAVX2Data<>+152(SB)/4, $0x3f800000
-DATA vecUnaryHardSigmoidAVX2Data<>+156(SB)/4, $0x3f800000
-GLOBL vecUnaryHardSigmoidAVX2Data<>(SB), RODATA|NOPTR, $160
+DATA vecUnaryHardSigmoidAVX2Data<>+0(SB)/4, $0x3f800000
+DATA vecUnaryHardSigmoidAVX2Data<>+4(SB)/4, $0x3f800000
+DATA vecUnaryHardSigmoidAVX2Data<>+8(SB)/4, $0x3f800000
+DATA vecUnaryHardSigmoidAVX2Data<>+12(SB)/4, $0x3f800000
+DATA vecUnaryHardSigmoidAVX2Data<>+16(SB)/4, $0x3f800000
+DATA vecUnaryHardSigmoidAVX2Data<>+20(SB)/4, $0x3f800000
+DATA vecUnaryHardSigmoidAVX2Data<>+24(SB)/4, $0x3f800000
+DATA vecUnaryHardSigmoidAVX2Data<>+28(SB)/4, $0x3f800000
+DATA vecUnaryHardSigmoidAVX2Data<>+32(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+36(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+40(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+44(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+48(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+52(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+56(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+60(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+92(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+96(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+100(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+104(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+108(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+112(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+116(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+120(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+124(SB)/4, $0xffffffff
+DATA vecUnaryHardSigmoidAVX2Data<>+128(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+132(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+136(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+140(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+144(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+148(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+152(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+156(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+160(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+164(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+168(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+172(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+176(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+180(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+184(SB)/4, $0x00000000
+DATA vecUnaryHardSigmoidAVX2Data<>+188(SB)/4, $0x00000000
+GLOBL vecUnaryHardSigmoidAVX2Data<>(SB), RODATA|NOPTR, $192
 
 // func vecUnaryHardSwishAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryHardSwishAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryHardSwishAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnaryHardSwishAVX2Data<>+32(SB), Y14
+	VMOVUPS vecUnaryHardSwishAVX2Data<>+64(SB), Y13
+	VMOVUPS vecUnaryHardSwishAVX2Data<>+96(SB), Y12
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryHardSwishAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryHardSwishAVX2Data<>+192(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -394,18 +406,14 @@ loop:
 	VMOVUPS 32(DI)(BX*1), Y3
 	VMOVAPS Y2, Y4
 	VMOVAPS Y3, Y5
-	VMULPS vecUnaryHardSwishAVX2Data<>+128(SB), Y4, Y4
-	VMULPS vecUnaryHardSwishAVX2Data<>+128(SB), Y5, Y5
-	VADDPS vecUnaryHardSwishAVX2Data<>+160(SB), Y4, Y4
-	VADDPS vecUnaryHardSwishAVX2Data<>+160(SB), Y5, Y5
-	VMOVUPS vecUnaryHardSwishAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnaryHardSwishAVX2Data<>+192(SB), Y7
-	VMINPS Y4, Y6, Y4
-	VMINPS Y5, Y7, Y5
-	VPXOR X6, X6, X6
-	VPXOR X7, X7, X7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
+	VMULPS Y15, Y4, Y4
+	VMULPS Y15, Y5, Y5
+	VADDPS Y14, Y4, Y4
+	VADDPS Y14, Y5, Y5
+	VMINPS Y4, Y13, Y4
+	VMINPS Y5, Y13, Y5
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
 	VMULPS Y4, Y2, Y2
 	VMULPS Y5, Y3, Y3
 	VMOVUPS Y2, (SI)(BX*1)
@@ -420,18 +428,14 @@ tail:
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
 	VMOVAPS Y2, Y4
 	VMOVAPS Y3, Y5
-	VMULPS vecUnaryHardSwishAVX2Data<>+128(SB), Y4, Y4
-	VMULPS vecUnaryHardSwishAVX2Data<>+128(SB), Y5, Y5
-	VADDPS vecUnaryHardSwishAVX2Data<>+160(SB), Y4, Y4
-	VADDPS vecUnaryHardSwishAVX2Data<>+160(SB), Y5, Y5
-	VMOVUPS vecUnaryHardSwishAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnaryHardSwishAVX2Data<>+192(SB), Y7
-	VMINPS Y4, Y6, Y4
-	VMINPS Y5, Y7, Y5
-	VPXOR X6, X6, X6
-	VPXOR X7, X7, X7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
+	VMULPS Y15, Y4, Y4
+	VMULPS Y15, Y5, Y5
+	VADDPS Y14, Y4, Y4
+	VADDPS Y14, Y5, Y5
+	VMINPS Y4, Y13, Y4
+	VMINPS Y5, Y13, Y5
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
 	VMULPS Y4, Y2, Y2
 	VMULPS Y5, Y3, Y3
 	VMASKMOVPS Y2, Y0, (SI)(BX*1)
@@ -440,30 +444,30 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryHardSwishAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryHardSwishAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryHardSwishAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryHardSwishAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryHardSwishAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryHardSwishAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryHardSwishAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryHardSwishAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryHardSwishAVX2Data<>+92(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+0(SB)/4, $0x3e2aaaab
+DATA vecUnaryHardSwishAVX2Data<>+4(SB)/4, $0x3e2aaaab
+DATA vecUnaryHardSwishAVX2Data<>+8(SB)/4, $0x3e2aaaab
+DATA vecUnaryHardSwishAVX2Data<>+12(SB)/4, $0x3e2aaaab
+DATA vecUnaryHardSwishAVX2Data<>+16(SB)/4, $0x3e2aaaab
+DATA vecUnaryHardSwishAVX2Data<>+20(SB)/4, $0x3e2aaaab
+DATA vecUnaryHardSwishAVX2Data<>+24(SB)/4, $0x3e2aaaab
+DATA vecUnaryHardSwishAVX2Data<>+28(SB)/4, $0x3e2aaaab
+DATA vecUnaryHardSwishAVX2Data<>+32(SB)/4, $0x3f000000
+DATA vecUnaryHardSwishAVX2Data<>+36(SB)/4, $0x3f000000
+DATA vecUnaryHardSwishAVX2Data<>+40(SB)/4, $0x3f000000
+DATA vecUnaryHardSwishAVX2Data<>+44(SB)/4, $0x3f000000
+DATA vecUnaryHardSwishAVX2Data<>+48(SB)/4, $0x3f000000
+DATA vecUnaryHardSwishAVX2Data<>+52(SB)/4, $0x3f000000
+DATA vecUnaryHardSwishAVX2Data<>+56(SB)/4, $0x3f000000
+DATA vecUnaryHardSwishAVX2Data<>+60(SB)/4, $0x3f000000
+DATA vecUnaryHardSwishAVX2Data<>+64(SB)/4, $0x3f800000
+DATA vecUnaryHardSwishAVX2Data<>+68(SB)/4, $0x3f800000
+DATA vecUnaryHardSwishAVX2Data<>+72(SB)/4, $0x3f800000
+DATA vecUnaryHardSwishAVX2Data<>+76(SB)/4, $0x3f800000
+DATA vecUnaryHardSwishAVX2Data<>+80(SB)/4, $0x3f800000
+DATA vecUnaryHardSwishAVX2Data<>+84(SB)/4, $0x3f800000
+DATA vecUnaryHardSwishAVX2Data<>+88(SB)/4, $0x3f800000
+DATA vecUnaryHardSwishAVX2Data<>+92(SB)/4, $0x3f800000
 DATA vecUnaryHardSwishAVX2Data<>+96(SB)/4, $0x00000000
 DATA vecUnaryHardSwishAVX2Data<>+100(SB)/4, $0x00000000
 DATA vecUnaryHardSwishAVX2Data<>+104(SB)/4, $0x00000000
@@ -472,42 +476,51 @@ DATA vecUnaryHardSwishAVX2Data<>+112(SB)/4, $0x00000000
 DATA vecUnaryHardSwishAVX2Data<>+116(SB)/4, $0x00000000
 DATA vecUnaryHardSwishAVX2Data<>+120(SB)/4, $0x00000000
 DATA vecUnaryHardSwishAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryHardSwishAVX2Data<>+128(SB)/4, $0x3e2aaaab
-DATA vecUnaryHardSwishAVX2Data<>+132(SB)/4, $0x3e2aaaab
-DATA vecUnaryHardSwishAVX2Data<>+136(SB)/4, $0x3e2aaaab
-DATA vecUnaryHardSwishAVX2Data<>+140(SB)/4, $0x3e2aaaab
-DATA vecUnaryHardSwishAVX2Data<>+144(SB)/4, $0x3e2aaaab
-DATA vecUnaryHardSwishAVX2Data<>+148(SB)/4, $0x3e2aaaab
-DATA vecUnaryHardSwishAVX2Data<>+152(SB)/4, $0x3e2aaaab
-DATA vecUnaryHardSwishAVX2Data<>+156(SB)/4, $0x3e2aaaab
-DATA vecUnaryHardSwishAVX2Data<>+160(SB)/4, $0x3f000000
-DATA vecUnaryHardSwishAVX2Data<>+164(SB)/4, $0x3f000000
-DATA vecUnaryHardSwishAVX2Data<>+168(SB)/4, $0x3f000000
-DATA vecUnaryHardSwishAVX2Data<>+172(SB)/4, $0x3f000000
-DATA vecUnaryHardSwishAVX2Data<>+176(SB)/4, $0x3f000000
-DATA vecUnaryHardSwishAVX2Data<>+180(SB)/4, $0x3f000000
-DATA vecUnaryHardSwishAVX2Data<>+184(SB)/4, $0x3f000000
-DATA vecUnaryHardSwishAVX2Data<>+188(SB)/4, $0x3f000000
-DATA vecUnaryHardSwishAVX2Data<>+192(SB)/4, $0x3f800000
-DATA vecUnaryHardSwishAVX2Data<>+196(SB)/4, $0x3f800000
-DATA vecUnaryHardSwishAVX2Data<>+200(SB)/4, $0x3f800000
-DATA vecUnaryHardSwishAVX2Data<>+204(SB)/4, $0x3f800000
-DATA vecUnaryHardSwishAVX2Data<>+208(SB)/4, $0x3f800000
-DATA vecUnaryHardSwishAVX2Data<>+212(SB)/4, $0x3f800000
-DATA vecUnaryHardSwishAVX2Data<>+216(SB)/4, $0x3f800000
-DATA vecUnaryHardSwishAVX2Data<>+220(SB)/4, $0x3f800000
-GLOBL vecUnaryHardSwishAVX2Data<>(SB), RODATA|NOPTR, $224
+DATA vecUnaryHardSwishAVX2Data<>+128(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+132(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+136(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+140(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+144(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+148(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+152(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+156(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+160(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+164(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+168(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+172(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+176(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+180(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+184(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+188(SB)/4, $0xffffffff
+DATA vecUnaryHardSwishAVX2Data<>+192(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+196(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+200(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+204(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+208(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+212(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+216(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+220(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+224(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+228(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+232(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+236(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+240(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+244(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+248(SB)/4, $0x00000000
+DATA vecUnaryHardSwishAVX2Data<>+252(SB)/4, $0x00000000
+GLOBL vecUnaryHardSwishAVX2Data<>(SB), RODATA|NOPTR, $256
 
 // func vecUnaryAbsAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryAbsAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryAbsAVX2Data<>+0(SB), Y15
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryAbsAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryAbsAVX2Data<>+96(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -520,8 +533,8 @@ TEXT ·vecUnaryAbsAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VANDPS vecUnaryAbsAVX2Data<>+128(SB), Y2, Y2
-	VANDPS vecUnaryAbsAVX2Data<>+128(SB), Y3, Y3
+	VANDPS Y15, Y2, Y2
+	VANDPS Y15, Y3, Y3
 	VMOVUPS Y2, (SI)(BX*1)
 	VMOVUPS Y3, 32(SI)(BX*1)
 	ADDQ $64, BX
@@ -532,22 +545,22 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VANDPS vecUnaryAbsAVX2Data<>+128(SB), Y2, Y2
-	VANDPS vecUnaryAbsAVX2Data<>+128(SB), Y3, Y3
+	VANDPS Y15, Y2, Y2
+	VANDPS Y15, Y3, Y3
 	VMASKMOVPS Y2, Y0, (SI)(BX*1)
 	VMASKMOVPS Y3, Y1, 32(SI)(BX*1)
 done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryAbsAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryAbsAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryAbsAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryAbsAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryAbsAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryAbsAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryAbsAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryAbsAVX2Data<>+28(SB)/4, $0xffffffff
+DATA vecUnaryAbsAVX2Data<>+0(SB)/4, $0x7fffffff
+DATA vecUnaryAbsAVX2Data<>+4(SB)/4, $0x7fffffff
+DATA vecUnaryAbsAVX2Data<>+8(SB)/4, $0x7fffffff
+DATA vecUnaryAbsAVX2Data<>+12(SB)/4, $0x7fffffff
+DATA vecUnaryAbsAVX2Data<>+16(SB)/4, $0x7fffffff
+DATA vecUnaryAbsAVX2Data<>+20(SB)/4, $0x7fffffff
+DATA vecUnaryAbsAVX2Data<>+24(SB)/4, $0x7fffffff
+DATA vecUnaryAbsAVX2Data<>+28(SB)/4, $0x7fffffff
 DATA vecUnaryAbsAVX2Data<>+32(SB)/4, $0xffffffff
 DATA vecUnaryAbsAVX2Data<>+36(SB)/4, $0xffffffff
 DATA vecUnaryAbsAVX2Data<>+40(SB)/4, $0xffffffff
@@ -556,14 +569,14 @@ DATA vecUnaryAbsAVX2Data<>+48(SB)/4, $0xffffffff
 DATA vecUnaryAbsAVX2Data<>+52(SB)/4, $0xffffffff
 DATA vecUnaryAbsAVX2Data<>+56(SB)/4, $0xffffffff
 DATA vecUnaryAbsAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryAbsAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryAbsAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryAbsAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryAbsAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryAbsAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryAbsAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryAbsAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryAbsAVX2Data<>+92(SB)/4, $0x00000000
+DATA vecUnaryAbsAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecUnaryAbsAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecUnaryAbsAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecUnaryAbsAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecUnaryAbsAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecUnaryAbsAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecUnaryAbsAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecUnaryAbsAVX2Data<>+92(SB)/4, $0xffffffff
 DATA vecUnaryAbsAVX2Data<>+96(SB)/4, $0x00000000
 DATA vecUnaryAbsAVX2Data<>+100(SB)/4, $0x00000000
 DATA vecUnaryAbsAVX2Data<>+104(SB)/4, $0x00000000
@@ -572,26 +585,27 @@ DATA vecUnaryAbsAVX2Data<>+112(SB)/4, $0x00000000
 DATA vecUnaryAbsAVX2Data<>+116(SB)/4, $0x00000000
 DATA vecUnaryAbsAVX2Data<>+120(SB)/4, $0x00000000
 DATA vecUnaryAbsAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryAbsAVX2Data<>+128(SB)/4, $0x7fffffff
-DATA vecUnaryAbsAVX2Data<>+132(SB)/4, $0x7fffffff
-DATA vecUnaryAbsAVX2Data<>+136(SB)/4, $0x7fffffff
-DATA vecUnaryAbsAVX2Data<>+140(SB)/4, $0x7fffffff
-DATA vecUnaryAbsAVX2Data<>+144(SB)/4, $0x7fffffff
-DATA vecUnaryAbsAVX2Data<>+148(SB)/4, $0x7fffffff
-DATA vecUnaryAbsAVX2Data<>+152(SB)/4, $0x7fffffff
-DATA vecUnaryAbsAVX2Data<>+156(SB)/4, $0x7fffffff
+DATA vecUnaryAbsAVX2Data<>+128(SB)/4, $0x00000000
+DATA vecUnaryAbsAVX2Data<>+132(SB)/4, $0x00000000
+DATA vecUnaryAbsAVX2Data<>+136(SB)/4, $0x00000000
+DATA vecUnaryAbsAVX2Data<>+140(SB)/4, $0x00000000
+DATA vecUnaryAbsAVX2Data<>+144(SB)/4, $0x00000000
+DATA vecUnaryAbsAVX2Data<>+148(SB)/4, $0x00000000
+DATA vecUnaryAbsAVX2Data<>+152(SB)/4, $0x00000000
+DATA vecUnaryAbsAVX2Data<>+156(SB)/4, $0x00000000
 GLOBL vecUnaryAbsAVX2Data<>(SB), RODATA|NOPTR, $160
 
 // func vecUnaryNegAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryNegAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryNegAVX2Data<>+0(SB), Y15
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryNegAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryNegAVX2Data<>+96(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -604,8 +618,8 @@ TEXT ·vecUnaryNegAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VXORPS vecUnaryNegAVX2Data<>+128(SB), Y2, Y2
-	VXORPS vecUnaryNegAVX2Data<>+128(SB), Y3, Y3
+	VXORPS Y15, Y2, Y2
+	VXORPS Y15, Y3, Y3
 	VMOVUPS Y2, (SI)(BX*1)
 	VMOVUPS Y3, 32(SI)(BX*1)
 	ADDQ $64, BX
@@ -616,22 +630,22 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VXORPS vecUnaryNegAVX2Data<>+128(SB), Y2, Y2
-	VXORPS vecUnaryNegAVX2Data<>+128(SB), Y3, Y3
+	VXORPS Y15, Y2, Y2
+	VXORPS Y15, Y3, Y3
 	VMASKMOVPS Y2, Y0, (SI)(BX*1)
 	VMASKMOVPS Y3, Y1, 32(SI)(BX*1)
 done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryNegAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryNegAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryNegAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryNegAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryNegAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryNegAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryNegAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryNegAVX2Data<>+28(SB)/4, $0xffffffff
+DATA vecUnaryNegAVX2Data<>+0(SB)/4, $0x80000000
+DATA vecUnaryNegAVX2Data<>+4(SB)/4, $0x80000000
+DATA vecUnaryNegAVX2Data<>+8(SB)/4, $0x80000000
+DATA vecUnaryNegAVX2Data<>+12(SB)/4, $0x80000000
+DATA vecUnaryNegAVX2Data<>+16(SB)/4, $0x80000000
+DATA vecUnaryNegAVX2Data<>+20(SB)/4, $0x80000000
+DATA vecUnaryNegAVX2Data<>+24(SB)/4, $0x80000000
+DATA vecUnaryNegAVX2Data<>+28(SB)/4, $0x80000000
 DATA vecUnaryNegAVX2Data<>+32(SB)/4, $0xffffffff
 DATA vecUnaryNegAVX2Data<>+36(SB)/4, $0xffffffff
 DATA vecUnaryNegAVX2Data<>+40(SB)/4, $0xffffffff
@@ -640,14 +654,14 @@ DATA vecUnaryNegAVX2Data<>+48(SB)/4, $0xffffffff
 DATA vecUnaryNegAVX2Data<>+52(SB)/4, $0xffffffff
 DATA vecUnaryNegAVX2Data<>+56(SB)/4, $0xffffffff
 DATA vecUnaryNegAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryNegAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryNegAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryNegAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryNegAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryNegAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryNegAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryNegAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryNegAVX2Data<>+92(SB)/4, $0x00000000
+DATA vecUnaryNegAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecUnaryNegAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecUnaryNegAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecUnaryNegAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecUnaryNegAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecUnaryNegAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecUnaryNegAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecUnaryNegAVX2Data<>+92(SB)/4, $0xffffffff
 DATA vecUnaryNegAVX2Data<>+96(SB)/4, $0x00000000
 DATA vecUnaryNegAVX2Data<>+100(SB)/4, $0x00000000
 DATA vecUnaryNegAVX2Data<>+104(SB)/4, $0x00000000
@@ -656,14 +670,14 @@ DATA vecUnaryNegAVX2Data<>+112(SB)/4, $0x00000000
 DATA vecUnaryNegAVX2Data<>+116(SB)/4, $0x00000000
 DATA vecUnaryNegAVX2Data<>+120(SB)/4, $0x00000000
 DATA vecUnaryNegAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryNegAVX2Data<>+128(SB)/4, $0x80000000
-DATA vecUnaryNegAVX2Data<>+132(SB)/4, $0x80000000
-DATA vecUnaryNegAVX2Data<>+136(SB)/4, $0x80000000
-DATA vecUnaryNegAVX2Data<>+140(SB)/4, $0x80000000
-DATA vecUnaryNegAVX2Data<>+144(SB)/4, $0x80000000
-DATA vecUnaryNegAVX2Data<>+148(SB)/4, $0x80000000
-DATA vecUnaryNegAVX2Data<>+152(SB)/4, $0x80000000
-DATA vecUnaryNegAVX2Data<>+156(SB)/4, $0x80000000
+DATA vecUnaryNegAVX2Data<>+128(SB)/4, $0x00000000
+DATA vecUnaryNegAVX2Data<>+132(SB)/4, $0x00000000
+DATA vecUnaryNegAVX2Data<>+136(SB)/4, $0x00000000
+DATA vecUnaryNegAVX2Data<>+140(SB)/4, $0x00000000
+DATA vecUnaryNegAVX2Data<>+144(SB)/4, $0x00000000
+DATA vecUnaryNegAVX2Data<>+148(SB)/4, $0x00000000
+DATA vecUnaryNegAVX2Data<>+152(SB)/4, $0x00000000
+DATA vecUnaryNegAVX2Data<>+156(SB)/4, $0x00000000
 GLOBL vecUnaryNegAVX2Data<>(SB), RODATA|NOPTR, $160
 
 // func vecUnarySqrtAVX2(a *ArgsVecUnary)
@@ -745,13 +759,14 @@ GLOBL vecUnarySqrtAVX2Data<>(SB), RODATA|NOPTR, $128
 // func vecUnaryReciprocalAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryReciprocalAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryReciprocalAVX2Data<>+0(SB), Y15
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryReciprocalAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryReciprocalAVX2Data<>+96(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -764,8 +779,8 @@ TEXT ·vecUnaryReciprocalAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VMOVUPS vecUnaryReciprocalAVX2Data<>+128(SB), Y4
-	VMOVUPS vecUnaryReciprocalAVX2Data<>+128(SB), Y5
+	VMOVAPS Y15, Y4
+	VMOVAPS Y15, Y5
 	VDIVPS Y2, Y4, Y2
 	VDIVPS Y3, Y5, Y3
 	VMOVUPS Y2, (SI)(BX*1)
@@ -778,8 +793,8 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VMOVUPS vecUnaryReciprocalAVX2Data<>+128(SB), Y4
-	VMOVUPS vecUnaryReciprocalAVX2Data<>+128(SB), Y5
+	VMOVAPS Y15, Y4
+	VMOVAPS Y15, Y5
 	VDIVPS Y2, Y4, Y2
 	VDIVPS Y3, Y5, Y3
 	VMASKMOVPS Y2, Y0, (SI)(BX*1)
@@ -788,14 +803,14 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryReciprocalAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryReciprocalAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryReciprocalAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryReciprocalAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryReciprocalAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryReciprocalAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryReciprocalAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryReciprocalAVX2Data<>+28(SB)/4, $0xffffffff
+DATA vecUnaryReciprocalAVX2Data<>+0(SB)/4, $0x3f800000
+DATA vecUnaryReciprocalAVX2Data<>+4(SB)/4, $0x3f800000
+DATA vecUnaryReciprocalAVX2Data<>+8(SB)/4, $0x3f800000
+DATA vecUnaryReciprocalAVX2Data<>+12(SB)/4, $0x3f800000
+DATA vecUnaryReciprocalAVX2Data<>+16(SB)/4, $0x3f800000
+DATA vecUnaryReciprocalAVX2Data<>+20(SB)/4, $0x3f800000
+DATA vecUnaryReciprocalAVX2Data<>+24(SB)/4, $0x3f800000
+DATA vecUnaryReciprocalAVX2Data<>+28(SB)/4, $0x3f800000
 DATA vecUnaryReciprocalAVX2Data<>+32(SB)/4, $0xffffffff
 DATA vecUnaryReciprocalAVX2Data<>+36(SB)/4, $0xffffffff
 DATA vecUnaryReciprocalAVX2Data<>+40(SB)/4, $0xffffffff
@@ -804,14 +819,14 @@ DATA vecUnaryReciprocalAVX2Data<>+48(SB)/4, $0xffffffff
 DATA vecUnaryReciprocalAVX2Data<>+52(SB)/4, $0xffffffff
 DATA vecUnaryReciprocalAVX2Data<>+56(SB)/4, $0xffffffff
 DATA vecUnaryReciprocalAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryReciprocalAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryReciprocalAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryReciprocalAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryReciprocalAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryReciprocalAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryReciprocalAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryReciprocalAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryReciprocalAVX2Data<>+92(SB)/4, $0x00000000
+DATA vecUnaryReciprocalAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecUnaryReciprocalAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecUnaryReciprocalAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecUnaryReciprocalAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecUnaryReciprocalAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecUnaryReciprocalAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecUnaryReciprocalAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecUnaryReciprocalAVX2Data<>+92(SB)/4, $0xffffffff
 DATA vecUnaryReciprocalAVX2Data<>+96(SB)/4, $0x00000000
 DATA vecUnaryReciprocalAVX2Data<>+100(SB)/4, $0x00000000
 DATA vecUnaryReciprocalAVX2Data<>+104(SB)/4, $0x00000000
@@ -820,26 +835,34 @@ DATA vecUnaryReciprocalAVX2Data<>+112(SB)/4, $0x00000000
 DATA vecUnaryReciprocalAVX2Data<>+116(SB)/4, $0x00000000
 DATA vecUnaryReciprocalAVX2Data<>+120(SB)/4, $0x00000000
 DATA vecUnaryReciprocalAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryReciprocalAVX2Data<>+128(SB)/4, $0x3f800000
-DATA vecUnaryReciprocalAVX2Data<>+132(SB)/4, $0x3f800000
-DATA vecUnaryReciprocalAVX2Data<>+136(SB)/4, $0x3f800000
-DATA vecUnaryReciprocalAVX2Data<>+140(SB)/4, $0x3f800000
-DATA vecUnaryReciprocalAVX2Data<>+144(SB)/4, $0x3f800000
-DATA vecUnaryReciprocalAVX2Data<>+148(SB)/4, $0x3f800000
-DATA vecUnaryReciprocalAVX2Data<>+152(SB)/4, $0x3f800000
-DATA vecUnaryReciprocalAVX2Data<>+156(SB)/4, $0x3f800000
+DATA vecUnaryReciprocalAVX2Data<>+128(SB)/4, $0x00000000
+DATA vecUnaryReciprocalAVX2Data<>+132(SB)/4, $0x00000000
+DATA vecUnaryReciprocalAVX2Data<>+136(SB)/4, $0x00000000
+DATA vecUnaryReciprocalAVX2Data<>+140(SB)/4, $0x00000000
+DATA vecUnaryReciprocalAVX2Data<>+144(SB)/4, $0x00000000
+DATA vecUnaryReciprocalAVX2Data<>+148(SB)/4, $0x00000000
+DATA vecUnaryReciprocalAVX2Data<>+152(SB)/4, $0x00000000
+DATA vecUnaryReciprocalAVX2Data<>+156(SB)/4, $0x00000000
 GLOBL vecUnaryReciprocalAVX2Data<>(SB), RODATA|NOPTR, $160
 
 // func vecUnaryExpAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryExpAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryExpAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnaryExpAVX2Data<>+32(SB), Y14
+	VMOVUPS vecUnaryExpAVX2Data<>+64(SB), Y13
+	VMOVUPS vecUnaryExpAVX2Data<>+96(SB), Y12
+	VMOVUPS vecUnaryExpAVX2Data<>+128(SB), Y11
+	VMOVUPS vecUnaryExpAVX2Data<>+160(SB), Y10
+	VMOVUPS vecUnaryExpAVX2Data<>+192(SB), Y9
+	VMOVUPS vecUnaryExpAVX2Data<>+224(SB), Y8
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryExpAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryExpAVX2Data<>+320(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -852,38 +875,34 @@ TEXT ·vecUnaryExpAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VMOVUPS vecUnaryExpAVX2Data<>+128(SB), Y4
-	VMOVUPS vecUnaryExpAVX2Data<>+128(SB), Y5
-	VMINPS Y2, Y4, Y2
-	VMINPS Y3, Y5, Y3
-	VMOVUPS vecUnaryExpAVX2Data<>+160(SB), Y4
-	VMOVUPS vecUnaryExpAVX2Data<>+160(SB), Y5
-	VMAXPS Y2, Y4, Y2
-	VMAXPS Y3, Y5, Y3
-	VMOVUPS vecUnaryExpAVX2Data<>+192(SB), Y4
-	VMOVUPS vecUnaryExpAVX2Data<>+192(SB), Y5
-	VFMADD231PS vecUnaryExpAVX2Data<>+224(SB), Y2, Y4
-	VFMADD231PS vecUnaryExpAVX2Data<>+224(SB), Y3, Y5
-	VSUBPS vecUnaryExpAVX2Data<>+192(SB), Y4, Y6
-	VSUBPS vecUnaryExpAVX2Data<>+192(SB), Y5, Y7
-	VFMADD231PS vecUnaryExpAVX2Data<>+256(SB), Y6, Y2
-	VFMADD231PS vecUnaryExpAVX2Data<>+256(SB), Y7, Y3
-	VFMADD231PS vecUnaryExpAVX2Data<>+288(SB), Y6, Y2
-	VFMADD231PS vecUnaryExpAVX2Data<>+288(SB), Y7, Y3
-	VMOVUPS vecUnaryExpAVX2Data<>+320(SB), Y6
-	VMOVUPS vecUnaryExpAVX2Data<>+320(SB), Y7
-	VFMADD213PS vecUnaryExpAVX2Data<>+352(SB), Y2, Y6
-	VFMADD213PS vecUnaryExpAVX2Data<>+352(SB), Y3, Y7
-	VFMADD213PS vecUnaryExpAVX2Data<>+384(SB), Y2, Y6
-	VFMADD213PS vecUnaryExpAVX2Data<>+384(SB), Y3, Y7
+	VMINPS Y2, Y13, Y2
+	VMINPS Y3, Y13, Y3
+	VMAXPS Y2, Y12, Y2
+	VMAXPS Y3, Y12, Y3
+	VMOVAPS Y14, Y4
+	VMOVAPS Y14, Y5
+	VFMADD231PS Y11, Y2, Y4
+	VFMADD231PS Y11, Y3, Y5
+	VSUBPS Y14, Y4, Y6
+	VSUBPS Y14, Y5, Y7
+	VFMADD231PS Y10, Y6, Y2
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y9, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	VMOVUPS vecUnaryExpAVX2Data<>+384(SB), Y6
+	VMOVUPS vecUnaryExpAVX2Data<>+384(SB), Y7
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
 	VFMADD213PS vecUnaryExpAVX2Data<>+416(SB), Y2, Y6
 	VFMADD213PS vecUnaryExpAVX2Data<>+416(SB), Y3, Y7
 	VFMADD213PS vecUnaryExpAVX2Data<>+448(SB), Y2, Y6
 	VFMADD213PS vecUnaryExpAVX2Data<>+448(SB), Y3, Y7
 	VFMADD213PS vecUnaryExpAVX2Data<>+480(SB), Y2, Y6
 	VFMADD213PS vecUnaryExpAVX2Data<>+480(SB), Y3, Y7
-	VFMADD213PS vecUnaryExpAVX2Data<>+480(SB), Y2, Y6
-	VFMADD213PS vecUnaryExpAVX2Data<>+480(SB), Y3, Y7
+	VFMADD213PS Y15, Y2, Y6
+	VFMADD213PS Y15, Y3, Y7
+	VFMADD213PS Y15, Y2, Y6
+	VFMADD213PS Y15, Y3, Y7
 	VPSLLD $23, Y4, Y4
 	VPSLLD $23, Y5, Y5
 	VMULPS Y4, Y6, Y2
@@ -898,38 +917,34 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VMOVUPS vecUnaryExpAVX2Data<>+128(SB), Y4
-	VMOVUPS vecUnaryExpAVX2Data<>+128(SB), Y5
-	VMINPS Y2, Y4, Y2
-	VMINPS Y3, Y5, Y3
-	VMOVUPS vecUnaryExpAVX2Data<>+160(SB), Y4
-	VMOVUPS vecUnaryExpAVX2Data<>+160(SB), Y5
-	VMAXPS Y2, Y4, Y2
-	VMAXPS Y3, Y5, Y3
-	VMOVUPS vecUnaryExpAVX2Data<>+192(SB), Y4
-	VMOVUPS vecUnaryExpAVX2Data<>+192(SB), Y5
-	VFMADD231PS vecUnaryExpAVX2Data<>+224(SB), Y2, Y4
-	VFMADD231PS vecUnaryExpAVX2Data<>+224(SB), Y3, Y5
-	VSUBPS vecUnaryExpAVX2Data<>+192(SB), Y4, Y6
-	VSUBPS vecUnaryExpAVX2Data<>+192(SB), Y5, Y7
-	VFMADD231PS vecUnaryExpAVX2Data<>+256(SB), Y6, Y2
-	VFMADD231PS vecUnaryExpAVX2Data<>+256(SB), Y7, Y3
-	VFMADD231PS vecUnaryExpAVX2Data<>+288(SB), Y6, Y2
-	VFMADD231PS vecUnaryExpAVX2Data<>+288(SB), Y7, Y3
-	VMOVUPS vecUnaryExpAVX2Data<>+320(SB), Y6
-	VMOVUPS vecUnaryExpAVX2Data<>+320(SB), Y7
-	VFMADD213PS vecUnaryExpAVX2Data<>+352(SB), Y2, Y6
-	VFMADD213PS vecUnaryExpAVX2Data<>+352(SB), Y3, Y7
-	VFMADD213PS vecUnaryExpAVX2Data<>+384(SB), Y2, Y6
-	VFMADD213PS vecUnaryExpAVX2Data<>+384(SB), Y3, Y7
+	VMINPS Y2, Y13, Y2
+	VMINPS Y3, Y13, Y3
+	VMAXPS Y2, Y12, Y2
+	VMAXPS Y3, Y12, Y3
+	VMOVAPS Y14, Y4
+	VMOVAPS Y14, Y5
+	VFMADD231PS Y11, Y2, Y4
+	VFMADD231PS Y11, Y3, Y5
+	VSUBPS Y14, Y4, Y6
+	VSUBPS Y14, Y5, Y7
+	VFMADD231PS Y10, Y6, Y2
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y9, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	VMOVUPS vecUnaryExpAVX2Data<>+384(SB), Y6
+	VMOVUPS vecUnaryExpAVX2Data<>+384(SB), Y7
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
 	VFMADD213PS vecUnaryExpAVX2Data<>+416(SB), Y2, Y6
 	VFMADD213PS vecUnaryExpAVX2Data<>+416(SB), Y3, Y7
 	VFMADD213PS vecUnaryExpAVX2Data<>+448(SB), Y2, Y6
 	VFMADD213PS vecUnaryExpAVX2Data<>+448(SB), Y3, Y7
 	VFMADD213PS vecUnaryExpAVX2Data<>+480(SB), Y2, Y6
 	VFMADD213PS vecUnaryExpAVX2Data<>+480(SB), Y3, Y7
-	VFMADD213PS vecUnaryExpAVX2Data<>+480(SB), Y2, Y6
-	VFMADD213PS vecUnaryExpAVX2Data<>+480(SB), Y3, Y7
+	VFMADD213PS Y15, Y2, Y6
+	VFMADD213PS Y15, Y3, Y7
+	VFMADD213PS Y15, Y2, Y6
+	VFMADD213PS Y15, Y3, Y7
 	VPSLLD $23, Y4, Y4
 	VPSLLD $23, Y5, Y5
 	VMULPS Y4, Y6, Y2
@@ -940,134 +955,134 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryExpAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryExpAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryExpAVX2Data<>+128(SB)/4, $0x42b30000
-DATA vecUnaryExpAVX2Data<>+132(SB)/4, $0x42b30000
-DATA vecUnaryExpAVX2Data<>+136(SB)/4, $0x42b30000
-DATA vecUnaryExpAVX2Data<>+140(SB)/4, $0x42b30000
-DATA vecUnaryExpAVX2Data<>+144(SB)/4, $0x42b30000
-DATA vecUnaryExpAVX2Data<>+148(SB)/4, $0x42b30000
-DATA vecUnaryExpAVX2Data<>+152(SB)/4, $0x42b30000
-DATA vecUnaryExpAVX2Data<>+156(SB)/4, $0x42b30000
-DATA vecUnaryExpAVX2Data<>+160(SB)/4, $0xc2af0000
-DATA vecUnaryExpAVX2Data<>+164(SB)/4, $0xc2af0000
-DATA vecUnaryExpAVX2Data<>+168(SB)/4, $0xc2af0000
-DATA vecUnaryExpAVX2Data<>+172(SB)/4, $0xc2af0000
-DATA vecUnaryExpAVX2Data<>+176(SB)/4, $0xc2af0000
-DATA vecUnaryExpAVX2Data<>+180(SB)/4, $0xc2af0000
-DATA vecUnaryExpAVX2Data<>+184(SB)/4, $0xc2af0000
-DATA vecUnaryExpAVX2Data<>+188(SB)/4, $0xc2af0000
-DATA vecUnaryExpAVX2Data<>+192(SB)/4, $0x4b40007e
-DATA vecUnaryExpAVX2Data<>+196(SB)/4, $0x4b40007e
-DATA vecUnaryExpAVX2Data<>+200(SB)/4, $0x4b40007e
-DATA vecUnaryExpAVX2Data<>+204(SB)/4, $0x4b40007e
-DATA vecUnaryExpAVX2Data<>+208(SB)/4, $0x4b40007e
-DATA vecUnaryExpAVX2Data<>+212(SB)/4, $0x4b40007e
-DATA vecUnaryExpAVX2Data<>+216(SB)/4, $0x4b40007e
-DATA vecUnaryExpAVX2Data<>+220(SB)/4, $0x4b40007e
-DATA vecUnaryExpAVX2Data<>+224(SB)/4, $0x3fb8aa3b
-DATA vecUnaryExpAVX2Data<>+228(SB)/4, $0x3fb8aa3b
-DATA vecUnaryExpAVX2Data<>+232(SB)/4, $0x3fb8aa3b
-DATA vecUnaryExpAVX2Data<>+236(SB)/4, $0x3fb8aa3b
-DATA vecUnaryExpAVX2Data<>+240(SB)/4, $0x3fb8aa3b
-DATA vecUnaryExpAVX2Data<>+244(SB)/4, $0x3fb8aa3b
-DATA vecUnaryExpAVX2Data<>+248(SB)/4, $0x3fb8aa3b
-DATA vecUnaryExpAVX2Data<>+252(SB)/4, $0x3fb8aa3b
-DATA vecUnaryExpAVX2Data<>+256(SB)/4, $0xbf317218
-DATA vecUnaryExpAVX2Data<>+260(SB)/4, $0xbf317218
-DATA vecUnaryExpAVX2Data<>+264(SB)/4, $0xbf317218
-DATA vecUnaryExpAVX2Data<>+268(SB)/4, $0xbf317218
-DATA vecUnaryExpAVX2Data<>+272(SB)/4, $0xbf317218
-DATA vecUnaryExpAVX2Data<>+276(SB)/4, $0xbf317218
-DATA vecUnaryExpAVX2Data<>+280(SB)/4, $0xbf317218
-DATA vecUnaryExpAVX2Data<>+284(SB)/4, $0xbf317218
-DATA vecUnaryExpAVX2Data<>+288(SB)/4, $0x3102e308
-DATA vecUnaryExpAVX2Data<>+292(SB)/4, $0x3102e308
-DATA vecUnaryExpAVX2Data<>+296(SB)/4, $0x3102e308
-DATA vecUnaryExpAVX2Data<>+300(SB)/4, $0x3102e308
-DATA vecUnaryExpAVX2Data<>+304(SB)/4, $0x3102e308
-DATA vecUnaryExpAVX2Data<>+308(SB)/4, $0x3102e308
-DATA vecUnaryExpAVX2Data<>+312(SB)/4, $0x3102e308
-DATA vecUnaryExpAVX2Data<>+316(SB)/4, $0x3102e308
-DATA vecUnaryExpAVX2Data<>+320(SB)/4, $0x3b352284
-DATA vecUnaryExpAVX2Data<>+324(SB)/4, $0x3b352284
-DATA vecUnaryExpAVX2Data<>+328(SB)/4, $0x3b352284
-DATA vecUnaryExpAVX2Data<>+332(SB)/4, $0x3b352284
-DATA vecUnaryExpAVX2Data<>+336(SB)/4, $0x3b352284
-DATA vecUnaryExpAVX2Data<>+340(SB)/4, $0x3b352284
-DATA vecUnaryExpAVX2Data<>+344(SB)/4, $0x3b352284
-DATA vecUnaryExpAVX2Data<>+348(SB)/4, $0x3b352284
-DATA vecUnaryExpAVX2Data<>+352(SB)/4, $0x3c891cd5
-DATA vecUnaryExpAVX2Data<>+356(SB)/4, $0x3c891cd5
-DATA vecUnaryExpAVX2Data<>+360(SB)/4, $0x3c891cd5
-DATA vecUnaryExpAVX2Data<>+364(SB)/4, $0x3c891cd5
-DATA vecUnaryExpAVX2Data<>+368(SB)/4, $0x3c891cd5
-DATA vecUnaryExpAVX2Data<>+372(SB)/4, $0x3c891cd5
-DATA vecUnaryExpAVX2Data<>+376(SB)/4, $0x3c891cd5
-DATA vecUnaryExpAVX2Data<>+380(SB)/4, $0x3c891cd5
-DATA vecUnaryExpAVX2Data<>+384(SB)/4, $0x3daaac5c
-DATA vecUnaryExpAVX2Data<>+388(SB)/4, $0x3daaac5c
-DATA vecUnaryExpAVX2Data<>+392(SB)/4, $0x3daaac5c
-DATA vecUnaryExpAVX2Data<>+396(SB)/4, $0x3daaac5c
-DATA vecUnaryExpAVX2Data<>+400(SB)/4, $0x3daaac5c
-DATA vecUnaryExpAVX2Data<>+404(SB)/4, $0x3daaac5c
-DATA vecUnaryExpAVX2Data<>+408(SB)/4, $0x3daaac5c
-DATA vecUnaryExpAVX2Data<>+412(SB)/4, $0x3daaac5c
-DATA vecUnaryExpAVX2Data<>+416(SB)/4, $0x3eaaaa49
-DATA vecUnaryExpAVX2Data<>+420(SB)/4, $0x3eaaaa49
-DATA vecUnaryExpAVX2Data<>+424(SB)/4, $0x3eaaaa49
-DATA vecUnaryExpAVX2Data<>+428(SB)/4, $0x3eaaaa49
-DATA vecUnaryExpAVX2Data<>+432(SB)/4, $0x3eaaaa49
-DATA vecUnaryExpAVX2Data<>+436(SB)/4, $0x3eaaaa49
-DATA vecUnaryExpAVX2Data<>+440(SB)/4, $0x3eaaaa49
-DATA vecUnaryExpAVX2Data<>+444(SB)/4, $0x3eaaaa49
-DATA vecUnaryExpAVX2Data<>+448(SB)/4, $0x3f7ffffe
-DATA vecUnaryExpAVX2Data<>+452(SB)/4, $0x3f7ffffe
-DATA vecUnaryExpAVX2Data<>+456(SB)/4, $0x3f7ffffe
-DATA vecUnaryExpAVX2Data<>+460(SB)/4, $0x3f7ffffe
-DATA vecUnaryExpAVX2Data<>+464(SB)/4, $0x3f7ffffe
-DATA vecUnaryExpAVX2Data<>+468(SB)/4, $0x3f7ffffe
-DATA vecUnaryExpAVX2Data<>+472(SB)/4, $0x3f7ffffe
-DATA vecUnaryExpAVX2Data<>+476(SB)/4, $0x3f7ffffe
-DATA vecUnaryExpAVX2Data<>+480(SB)/4, $0x40000000
-DATA vecUnaryExpAVX2Data<>+484(SB)/4, $0x40000000
-DATA vecUnaryExpAVX2Data<>+488(SB)/4, $0x40000000
-DATA vecUnaryExpAVX2Data<>+492(SB)/4, $0x40000000
-DATA vecUnaryExpAVX2Data<>+496(SB)/4, $0x40000000
-DATA vecUnaryExpAVX2Data<>+500(SB)/4, $0x40000000
-DATA vecUnaryExpAVX2Data<>+504(SB)/4, $0x40000000
-DATA vecUnaryExpAVX2Data<>+508(SB)/4, $0x40000000
+DATA vecUnaryExpAVX2Data<>+0(SB)/4, $0x40000000
+DATA vecUnaryExpAVX2Data<>+4(SB)/4, $0x40000000
+DATA vecUnaryExpAVX2Data<>+8(SB)/4, $0x40000000
+DATA vecUnaryExpAVX2Data<>+12(SB)/4, $0x40000000
+DATA vecUnaryExpAVX2Data<>+16(SB)/4, $0x40000000
+DATA vecUnaryExpAVX2Data<>+20(SB)/4, $0x40000000
+DATA vecUnaryExpAVX2Data<>+24(SB)/4, $0x40000000
+DATA vecUnaryExpAVX2Data<>+28(SB)/4, $0x40000000
+DATA vecUnaryExpAVX2Data<>+32(SB)/4, $0x4b40007e
+DATA vecUnaryExpAVX2Data<>+36(SB)/4, $0x4b40007e
+DATA vecUnaryExpAVX2Data<>+40(SB)/4, $0x4b40007e
+DATA vecUnaryExpAVX2Data<>+44(SB)/4, $0x4b40007e
+DATA vecUnaryExpAVX2Data<>+48(SB)/4, $0x4b40007e
+DATA vecUnaryExpAVX2Data<>+52(SB)/4, $0x4b40007e
+DATA vecUnaryExpAVX2Data<>+56(SB)/4, $0x4b40007e
+DATA vecUnaryExpAVX2Data<>+60(SB)/4, $0x4b40007e
+DATA vecUnaryExpAVX2Data<>+64(SB)/4, $0x42b30000
+DATA vecUnaryExpAVX2Data<>+68(SB)/4, $0x42b30000
+DATA vecUnaryExpAVX2Data<>+72(SB)/4, $0x42b30000
+DATA vecUnaryExpAVX2Data<>+76(SB)/4, $0x42b30000
+DATA vecUnaryExpAVX2Data<>+80(SB)/4, $0x42b30000
+DATA vecUnaryExpAVX2Data<>+84(SB)/4, $0x42b30000
+DATA vecUnaryExpAVX2Data<>+88(SB)/4, $0x42b30000
+DATA vecUnaryExpAVX2Data<>+92(SB)/4, $0x42b30000
+DATA vecUnaryExpAVX2Data<>+96(SB)/4, $0xc2af0000
+DATA vecUnaryExpAVX2Data<>+100(SB)/4, $0xc2af0000
+DATA vecUnaryExpAVX2Data<>+104(SB)/4, $0xc2af0000
+DATA vecUnaryExpAVX2Data<>+108(SB)/4, $0xc2af0000
+DATA vecUnaryExpAVX2Data<>+112(SB)/4, $0xc2af0000
+DATA vecUnaryExpAVX2Data<>+116(SB)/4, $0xc2af0000
+DATA vecUnaryExpAVX2Data<>+120(SB)/4, $0xc2af0000
+DATA vecUnaryExpAVX2Data<>+124(SB)/4, $0xc2af0000
+DATA vecUnaryExpAVX2Data<>+128(SB)/4, $0x3fb8aa3b
+DATA vecUnaryExpAVX2Data<>+132(SB)/4, $0x3fb8aa3b
+DATA vecUnaryExpAVX2Data<>+136(SB)/4, $0x3fb8aa3b
+DATA vecUnaryExpAVX2Data<>+140(SB)/4, $0x3fb8aa3b
+DATA vecUnaryExpAVX2Data<>+144(SB)/4, $0x3fb8aa3b
+DATA vecUnaryExpAVX2Data<>+148(SB)/4, $0x3fb8aa3b
+DATA vecUnaryExpAVX2Data<>+152(SB)/4, $0x3fb8aa3b
+DATA vecUnaryExpAVX2Data<>+156(SB)/4, $0x3fb8aa3b
+DATA vecUnaryExpAVX2Data<>+160(SB)/4, $0xbf317218
+DATA vecUnaryExpAVX2Data<>+164(SB)/4, $0xbf317218
+DATA vecUnaryExpAVX2Data<>+168(SB)/4, $0xbf317218
+DATA vecUnaryExpAVX2Data<>+172(SB)/4, $0xbf317218
+DATA vecUnaryExpAVX2Data<>+176(SB)/4, $0xbf317218
+DATA vecUnaryExpAVX2Data<>+180(SB)/4, $0xbf317218
+DATA vecUnaryExpAVX2Data<>+184(SB)/4, $0xbf317218
+DATA vecUnaryExpAVX2Data<>+188(SB)/4, $0xbf317218
+DATA vecUnaryExpAVX2Data<>+192(SB)/4, $0x3102e308
+DATA vecUnaryExpAVX2Data<>+196(SB)/4, $0x3102e308
+DATA vecUnaryExpAVX2Data<>+200(SB)/4, $0x3102e308
+DATA vecUnaryExpAVX2Data<>+204(SB)/4, $0x3102e308
+DATA vecUnaryExpAVX2Data<>+208(SB)/4, $0x3102e308
+DATA vecUnaryExpAVX2Data<>+212(SB)/4, $0x3102e308
+DATA vecUnaryExpAVX2Data<>+216(SB)/4, $0x3102e308
+DATA vecUnaryExpAVX2Data<>+220(SB)/4, $0x3102e308
+DATA vecUnaryExpAVX2Data<>+224(SB)/4, $0x3c891cd5
+DATA vecUnaryExpAVX2Data<>+228(SB)/4, $0x3c891cd5
+DATA vecUnaryExpAVX2Data<>+232(SB)/4, $0x3c891cd5
+DATA vecUnaryExpAVX2Data<>+236(SB)/4, $0x3c891cd5
+DATA vecUnaryExpAVX2Data<>+240(SB)/4, $0x3c891cd5
+DATA vecUnaryExpAVX2Data<>+244(SB)/4, $0x3c891cd5
+DATA vecUnaryExpAVX2Data<>+248(SB)/4, $0x3c891cd5
+DATA vecUnaryExpAVX2Data<>+252(SB)/4, $0x3c891cd5
+DATA vecUnaryExpAVX2Data<>+256(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+260(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+264(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+268(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+272(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+276(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+280(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+284(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+288(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+292(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+296(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+300(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+304(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+308(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+312(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+316(SB)/4, $0xffffffff
+DATA vecUnaryExpAVX2Data<>+320(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+324(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+328(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+332(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+336(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+340(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+344(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+348(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+352(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+356(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+360(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+364(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+368(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+372(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+376(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+380(SB)/4, $0x00000000
+DATA vecUnaryExpAVX2Data<>+384(SB)/4, $0x3b352284
+DATA vecUnaryExpAVX2Data<>+388(SB)/4, $0x3b352284
+DATA vecUnaryExpAVX2Data<>+392(SB)/4, $0x3b352284
+DATA vecUnaryExpAVX2Data<>+396(SB)/4, $0x3b352284
+DATA vecUnaryExpAVX2Data<>+400(SB)/4, $0x3b352284
+DATA vecUnaryExpAVX2Data<>+404(SB)/4, $0x3b352284
+DATA vecUnaryExpAVX2Data<>+408(SB)/4, $0x3b352284
+DATA vecUnaryExpAVX2Data<>+412(SB)/4, $0x3b352284
+DATA vecUnaryExpAVX2Data<>+416(SB)/4, $0x3daaac5c
+DATA vecUnaryExpAVX2Data<>+420(SB)/4, $0x3daaac5c
+DATA vecUnaryExpAVX2Data<>+424(SB)/4, $0x3daaac5c
+DATA vecUnaryExpAVX2Data<>+428(SB)/4, $0x3daaac5c
+DATA vecUnaryExpAVX2Data<>+432(SB)/4, $0x3daaac5c
+DATA vecUnaryExpAVX2Data<>+436(SB)/4, $0x3daaac5c
+DATA vecUnaryExpAVX2Data<>+440(SB)/4, $0x3daaac5c
+DATA vecUnaryExpAVX2Data<>+444(SB)/4, $0x3daaac5c
+DATA vecUnaryExpAVX2Data<>+448(SB)/4, $0x3eaaaa49
+DATA vecUnaryExpAVX2Data<>+452(SB)/4, $0x3eaaaa49
+DATA vecUnaryExpAVX2Data<>+456(SB)/4, $0x3eaaaa49
+DATA vecUnaryExpAVX2Data<>+460(SB)/4, $0x3eaaaa49
+DATA vecUnaryExpAVX2Data<>+464(SB)/4, $0x3eaaaa49
+DATA vecUnaryExpAVX2Data<>+468(SB)/4, $0x3eaaaa49
+DATA vecUnaryExpAVX2Data<>+472(SB)/4, $0x3eaaaa49
+DATA vecUnaryExpAVX2Data<>+476(SB)/4, $0x3eaaaa49
+DATA vecUnaryExpAVX2Data<>+480(SB)/4, $0x3f7ffffe
+DATA vecUnaryExpAVX2Data<>+484(SB)/4, $0x3f7ffffe
+DATA vecUnaryExpAVX2Data<>+488(SB)/4, $0x3f7ffffe
+DATA vecUnaryExpAVX2Data<>+492(SB)/4, $0x3f7ffffe
+DATA vecUnaryExpAVX2Data<>+496(SB)/4, $0x3f7ffffe
+DATA vecUnaryExpAVX2Data<>+500(SB)/4, $0x3f7ffffe
+DATA vecUnaryExpAVX2Data<>+504(SB)/4, $0x3f7ffffe
+DATA vecUnaryExpAVX2Data<>+508(SB)/4, $0x3f7ffffe
 GLOBL vecUnaryExpAVX2Data<>(SB), RODATA|NOPTR, $512
 
 // func vecUnaryLogAVX2(a *ArgsVecUnary)
@@ -1449,13 +1464,17 @@ GLOBL vecUnaryLogAVX2Data<>(SB), RODATA|NOPTR, $768
 // func vecUnaryErfAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryErfAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryErfAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnaryErfAVX2Data<>+32(SB), Y14
+	VMOVUPS vecUnaryErfAVX2Data<>+64(SB), Y13
+	VMOVUPS vecUnaryErfAVX2Data<>+96(SB), Y12
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryErfAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryErfAVX2Data<>+192(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -1468,18 +1487,14 @@ TEXT ·vecUnaryErfAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VANDPS vecUnaryErfAVX2Data<>+128(SB), Y2, Y4
-	VANDPS vecUnaryErfAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnaryErfAVX2Data<>+160(SB), Y6
-	VMOVUPS vecUnaryErfAVX2Data<>+160(SB), Y7
-	VMINPS Y4, Y6, Y4
-	VMINPS Y5, Y7, Y5
-	VMOVUPS vecUnaryErfAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnaryErfAVX2Data<>+192(SB), Y7
-	VFMADD213PS vecUnaryErfAVX2Data<>+224(SB), Y4, Y6
-	VFMADD213PS vecUnaryErfAVX2Data<>+224(SB), Y5, Y7
-	VFMADD213PS vecUnaryErfAVX2Data<>+256(SB), Y4, Y6
-	VFMADD213PS vecUnaryErfAVX2Data<>+256(SB), Y5, Y7
+	VANDPS Y15, Y2, Y4
+	VANDPS Y15, Y3, Y5
+	VMINPS Y4, Y13, Y4
+	VMINPS Y5, Y13, Y5
+	VMOVUPS vecUnaryErfAVX2Data<>+256(SB), Y6
+	VMOVUPS vecUnaryErfAVX2Data<>+256(SB), Y7
+	VFMADD213PS Y12, Y4, Y6
+	VFMADD213PS Y12, Y5, Y7
 	VFMADD213PS vecUnaryErfAVX2Data<>+288(SB), Y4, Y6
 	VFMADD213PS vecUnaryErfAVX2Data<>+288(SB), Y5, Y7
 	VFMADD213PS vecUnaryErfAVX2Data<>+320(SB), Y4, Y6
@@ -1490,14 +1505,16 @@ loop:
 	VFMADD213PS vecUnaryErfAVX2Data<>+384(SB), Y5, Y7
 	VFMADD213PS vecUnaryErfAVX2Data<>+416(SB), Y4, Y6
 	VFMADD213PS vecUnaryErfAVX2Data<>+416(SB), Y5, Y7
+	VFMADD213PS vecUnaryErfAVX2Data<>+448(SB), Y4, Y6
+	VFMADD213PS vecUnaryErfAVX2Data<>+448(SB), Y5, Y7
 	VMULPS Y4, Y6, Y4
 	VMULPS Y5, Y7, Y5
-	VMOVUPS vecUnaryErfAVX2Data<>+448(SB), Y6
-	VMOVUPS vecUnaryErfAVX2Data<>+448(SB), Y7
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
 	VFMADD231PS vecUnaryErfAVX2Data<>+480(SB), Y4, Y6
 	VFMADD231PS vecUnaryErfAVX2Data<>+480(SB), Y5, Y7
-	VSUBPS vecUnaryErfAVX2Data<>+448(SB), Y6, Y8
-	VSUBPS vecUnaryErfAVX2Data<>+448(SB), Y7, Y9
+	VSUBPS Y14, Y6, Y8
+	VSUBPS Y14, Y7, Y9
 	VFMADD231PS vecUnaryErfAVX2Data<>+512(SB), Y8, Y4
 	VFMADD231PS vecUnaryErfAVX2Data<>+512(SB), Y9, Y5
 	VFMADD231PS vecUnaryErfAVX2Data<>+544(SB), Y8, Y4
@@ -1524,8 +1541,8 @@ loop:
 	VFMADD231PS Y9, Y7, Y5
 	VANDPS vecUnaryErfAVX2Data<>+768(SB), Y2, Y2
 	VANDPS vecUnaryErfAVX2Data<>+768(SB), Y3, Y3
-	VANDPS vecUnaryErfAVX2Data<>+128(SB), Y4, Y4
-	VANDPS vecUnaryErfAVX2Data<>+128(SB), Y5, Y5
+	VANDPS Y15, Y4, Y4
+	VANDPS Y15, Y5, Y5
 	VORPS Y4, Y2, Y2
 	VORPS Y5, Y3, Y3
 	VMOVUPS Y2, (SI)(BX*1)
@@ -1538,18 +1555,14 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VANDPS vecUnaryErfAVX2Data<>+128(SB), Y2, Y4
-	VANDPS vecUnaryErfAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnaryErfAVX2Data<>+160(SB), Y6
-	VMOVUPS vecUnaryErfAVX2Data<>+160(SB), Y7
-	VMINPS Y4, Y6, Y4
-	VMINPS Y5, Y7, Y5
-	VMOVUPS vecUnaryErfAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnaryErfAVX2Data<>+192(SB), Y7
-	VFMADD213PS vecUnaryErfAVX2Data<>+224(SB), Y4, Y6
-	VFMADD213PS vecUnaryErfAVX2Data<>+224(SB), Y5, Y7
-	VFMADD213PS vecUnaryErfAVX2Data<>+256(SB), Y4, Y6
-	VFMADD213PS vecUnaryErfAVX2Data<>+256(SB), Y5, Y7
+	VANDPS Y15, Y2, Y4
+	VANDPS Y15, Y3, Y5
+	VMINPS Y4, Y13, Y4
+	VMINPS Y5, Y13, Y5
+	VMOVUPS vecUnaryErfAVX2Data<>+256(SB), Y6
+	VMOVUPS vecUnaryErfAVX2Data<>+256(SB), Y7
+	VFMADD213PS Y12, Y4, Y6
+	VFMADD213PS Y12, Y5, Y7
 	VFMADD213PS vecUnaryErfAVX2Data<>+288(SB), Y4, Y6
 	VFMADD213PS vecUnaryErfAVX2Data<>+288(SB), Y5, Y7
 	VFMADD213PS vecUnaryErfAVX2Data<>+320(SB), Y4, Y6
@@ -1560,14 +1573,16 @@ tail:
 	VFMADD213PS vecUnaryErfAVX2Data<>+384(SB), Y5, Y7
 	VFMADD213PS vecUnaryErfAVX2Data<>+416(SB), Y4, Y6
 	VFMADD213PS vecUnaryErfAVX2Data<>+416(SB), Y5, Y7
+	VFMADD213PS vecUnaryErfAVX2Data<>+448(SB), Y4, Y6
+	VFMADD213PS vecUnaryErfAVX2Data<>+448(SB), Y5, Y7
 	VMULPS Y4, Y6, Y4
 	VMULPS Y5, Y7, Y5
-	VMOVUPS vecUnaryErfAVX2Data<>+448(SB), Y6
-	VMOVUPS vecUnaryErfAVX2Data<>+448(SB), Y7
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
 	VFMADD231PS vecUnaryErfAVX2Data<>+480(SB), Y4, Y6
 	VFMADD231PS vecUnaryErfAVX2Data<>+480(SB), Y5, Y7
-	VSUBPS vecUnaryErfAVX2Data<>+448(SB), Y6, Y8
-	VSUBPS vecUnaryErfAVX2Data<>+448(SB), Y7, Y9
+	VSUBPS Y14, Y6, Y8
+	VSUBPS Y14, Y7, Y9
 	VFMADD231PS vecUnaryErfAVX2Data<>+512(SB), Y8, Y4
 	VFMADD231PS vecUnaryErfAVX2Data<>+512(SB), Y9, Y5
 	VFMADD231PS vecUnaryErfAVX2Data<>+544(SB), Y8, Y4
@@ -1594,8 +1609,8 @@ tail:
 	VFMADD231PS Y9, Y7, Y5
 	VANDPS vecUnaryErfAVX2Data<>+768(SB), Y2, Y2
 	VANDPS vecUnaryErfAVX2Data<>+768(SB), Y3, Y3
-	VANDPS vecUnaryErfAVX2Data<>+128(SB), Y4, Y4
-	VANDPS vecUnaryErfAVX2Data<>+128(SB), Y5, Y5
+	VANDPS Y15, Y4, Y4
+	VANDPS Y15, Y5, Y5
 	VORPS Y4, Y2, Y2
 	VORPS Y5, Y3, Y3
 	VMASKMOVPS Y2, Y0, (SI)(BX*1)
@@ -1604,126 +1619,126 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryErfAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryErfAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryErfAVX2Data<>+128(SB)/4, $0x7fffffff
-DATA vecUnaryErfAVX2Data<>+132(SB)/4, $0x7fffffff
-DATA vecUnaryErfAVX2Data<>+136(SB)/4, $0x7fffffff
-DATA vecUnaryErfAVX2Data<>+140(SB)/4, $0x7fffffff
-DATA vecUnaryErfAVX2Data<>+144(SB)/4, $0x7fffffff
-DATA vecUnaryErfAVX2Data<>+148(SB)/4, $0x7fffffff
-DATA vecUnaryErfAVX2Data<>+152(SB)/4, $0x7fffffff
-DATA vecUnaryErfAVX2Data<>+156(SB)/4, $0x7fffffff
-DATA vecUnaryErfAVX2Data<>+160(SB)/4, $0x40800000
-DATA vecUnaryErfAVX2Data<>+164(SB)/4, $0x40800000
-DATA vecUnaryErfAVX2Data<>+168(SB)/4, $0x40800000
-DATA vecUnaryErfAVX2Data<>+172(SB)/4, $0x40800000
-DATA vecUnaryErfAVX2Data<>+176(SB)/4, $0x40800000
-DATA vecUnaryErfAVX2Data<>+180(SB)/4, $0x40800000
-DATA vecUnaryErfAVX2Data<>+184(SB)/4, $0x40800000
-DATA vecUnaryErfAVX2Data<>+188(SB)/4, $0x40800000
-DATA vecUnaryErfAVX2Data<>+192(SB)/4, $0xb81f4a74
-DATA vecUnaryErfAVX2Data<>+196(SB)/4, $0xb81f4a74
-DATA vecUnaryErfAVX2Data<>+200(SB)/4, $0xb81f4a74
-DATA vecUnaryErfAVX2Data<>+204(SB)/4, $0xb81f4a74
-DATA vecUnaryErfAVX2Data<>+208(SB)/4, $0xb81f4a74
-DATA vecUnaryErfAVX2Data<>+212(SB)/4, $0xb81f4a74
-DATA vecUnaryErfAVX2Data<>+216(SB)/4, $0xb81f4a74
-DATA vecUnaryErfAVX2Data<>+220(SB)/4, $0xb81f4a74
-DATA vecUnaryErfAVX2Data<>+224(SB)/4, $0x39bdcdab
-DATA vecUnaryErfAVX2Data<>+228(SB)/4, $0x39bdcdab
-DATA vecUnaryErfAVX2Data<>+232(SB)/4, $0x39bdcdab
-DATA vecUnaryErfAVX2Data<>+236(SB)/4, $0x39bdcdab
-DATA vecUnaryErfAVX2Data<>+240(SB)/4, $0x39bdcdab
-DATA vecUnaryErfAVX2Data<>+244(SB)/4, $0x39bdcdab
-DATA vecUnaryErfAVX2Data<>+248(SB)/4, $0x39bdcdab
-DATA vecUnaryErfAVX2Data<>+252(SB)/4, $0x39bdcdab
-DATA vecUnaryErfAVX2Data<>+256(SB)/4, $0xba9d84ef
-DATA vecUnaryErfAVX2Data<>+260(SB)/4, $0xba9d84ef
-DATA vecUnaryErfAVX2Data<>+264(SB)/4, $0xba9d84ef
-DATA vecUnaryErfAVX2Data<>+268(SB)/4, $0xba9d84ef
-DATA vecUnaryErfAVX2Data<>+272(SB)/4, $0xba9d84ef
-DATA vecUnaryErfAVX2Data<>+276(SB)/4, $0xba9d84ef
-DATA vecUnaryErfAVX2Data<>+280(SB)/4, $0xba9d84ef
-DATA vecUnaryErfAVX2Data<>+284(SB)/4, $0xba9d84ef
-DATA vecUnaryErfAVX2Data<>+288(SB)/4, $0xb98cbcfc
-DATA vecUnaryErfAVX2Data<>+292(SB)/4, $0xb98cbcfc
-DATA vecUnaryErfAVX2Data<>+296(SB)/4, $0xb98cbcfc
-DATA vecUnaryErfAVX2Data<>+300(SB)/4, $0xb98cbcfc
-DATA vecUnaryErfAVX2Data<>+304(SB)/4, $0xb98cbcfc
-DATA vecUnaryErfAVX2Data<>+308(SB)/4, $0xb98cbcfc
-DATA vecUnaryErfAVX2Data<>+312(SB)/4, $0xb98cbcfc
-DATA vecUnaryErfAVX2Data<>+316(SB)/4, $0xb98cbcfc
-DATA vecUnaryErfAVX2Data<>+320(SB)/4, $0x3c9e99eb
-DATA vecUnaryErfAVX2Data<>+324(SB)/4, $0x3c9e99eb
-DATA vecUnaryErfAVX2Data<>+328(SB)/4, $0x3c9e99eb
-DATA vecUnaryErfAVX2Data<>+332(SB)/4, $0x3c9e99eb
-DATA vecUnaryErfAVX2Data<>+336(SB)/4, $0x3c9e99eb
-DATA vecUnaryErfAVX2Data<>+340(SB)/4, $0x3c9e99eb
-DATA vecUnaryErfAVX2Data<>+344(SB)/4, $0x3c9e99eb
-DATA vecUnaryErfAVX2Data<>+348(SB)/4, $0x3c9e99eb
-DATA vecUnaryErfAVX2Data<>+352(SB)/4, $0xbdd29622
-DATA vecUnaryErfAVX2Data<>+356(SB)/4, $0xbdd29622
-DATA vecUnaryErfAVX2Data<>+360(SB)/4, $0xbdd29622
-DATA vecUnaryErfAVX2Data<>+364(SB)/4, $0xbdd29622
-DATA vecUnaryErfAVX2Data<>+368(SB)/4, $0xbdd29622
-DATA vecUnaryErfAVX2Data<>+372(SB)/4, $0xbdd29622
-DATA vecUnaryErfAVX2Data<>+376(SB)/4, $0xbdd29622
-DATA vecUnaryErfAVX2Data<>+380(SB)/4, $0xbdd29622
-DATA vecUnaryErfAVX2Data<>+384(SB)/4, $0xbf22f939
-DATA vecUnaryErfAVX2Data<>+388(SB)/4, $0xbf22f939
-DATA vecUnaryErfAVX2Data<>+392(SB)/4, $0xbf22f939
-DATA vecUnaryErfAVX2Data<>+396(SB)/4, $0xbf22f939
-DATA vecUnaryErfAVX2Data<>+400(SB)/4, $0xbf22f939
-DATA vecUnaryErfAVX2Data<>+404(SB)/4, $0xbf22f939
-DATA vecUnaryErfAVX2Data<>+408(SB)/4, $0xbf22f939
-DATA vecUnaryErfAVX2Data<>+412(SB)/4, $0xbf22f939
-DATA vecUnaryErfAVX2Data<>+416(SB)/4, $0xbf906ebb
-DATA vecUnaryErfAVX2Data<>+420(SB)/4, $0xbf906ebb
-DATA vecUnaryErfAVX2Data<>+424(SB)/4, $0xbf906ebb
-DATA vecUnaryErfAVX2Data<>+428(SB)/4, $0xbf906ebb
-DATA vecUnaryErfAVX2Data<>+432(SB)/4, $0xbf906ebb
-DATA vecUnaryErfAVX2Data<>+436(SB)/4, $0xbf906ebb
-DATA vecUnaryErfAVX2Data<>+440(SB)/4, $0xbf906ebb
-DATA vecUnaryErfAVX2Data<>+444(SB)/4, $0xbf906ebb
-DATA vecUnaryErfAVX2Data<>+448(SB)/4, $0x4b40007f
-DATA vecUnaryErfAVX2Data<>+452(SB)/4, $0x4b40007f
-DATA vecUnaryErfAVX2Data<>+456(SB)/4, $0x4b40007f
-DATA vecUnaryErfAVX2Data<>+460(SB)/4, $0x4b40007f
-DATA vecUnaryErfAVX2Data<>+464(SB)/4, $0x4b40007f
-DATA vecUnaryErfAVX2Data<>+468(SB)/4, $0x4b40007f
-DATA vecUnaryErfAVX2Data<>+472(SB)/4, $0x4b40007f
-DATA vecUnaryErfAVX2Data<>+476(SB)/4, $0x4b40007f
+DATA vecUnaryErfAVX2Data<>+0(SB)/4, $0x7fffffff
+DATA vecUnaryErfAVX2Data<>+4(SB)/4, $0x7fffffff
+DATA vecUnaryErfAVX2Data<>+8(SB)/4, $0x7fffffff
+DATA vecUnaryErfAVX2Data<>+12(SB)/4, $0x7fffffff
+DATA vecUnaryErfAVX2Data<>+16(SB)/4, $0x7fffffff
+DATA vecUnaryErfAVX2Data<>+20(SB)/4, $0x7fffffff
+DATA vecUnaryErfAVX2Data<>+24(SB)/4, $0x7fffffff
+DATA vecUnaryErfAVX2Data<>+28(SB)/4, $0x7fffffff
+DATA vecUnaryErfAVX2Data<>+32(SB)/4, $0x4b40007f
+DATA vecUnaryErfAVX2Data<>+36(SB)/4, $0x4b40007f
+DATA vecUnaryErfAVX2Data<>+40(SB)/4, $0x4b40007f
+DATA vecUnaryErfAVX2Data<>+44(SB)/4, $0x4b40007f
+DATA vecUnaryErfAVX2Data<>+48(SB)/4, $0x4b40007f
+DATA vecUnaryErfAVX2Data<>+52(SB)/4, $0x4b40007f
+DATA vecUnaryErfAVX2Data<>+56(SB)/4, $0x4b40007f
+DATA vecUnaryErfAVX2Data<>+60(SB)/4, $0x4b40007f
+DATA vecUnaryErfAVX2Data<>+64(SB)/4, $0x40800000
+DATA vecUnaryErfAVX2Data<>+68(SB)/4, $0x40800000
+DATA vecUnaryErfAVX2Data<>+72(SB)/4, $0x40800000
+DATA vecUnaryErfAVX2Data<>+76(SB)/4, $0x40800000
+DATA vecUnaryErfAVX2Data<>+80(SB)/4, $0x40800000
+DATA vecUnaryErfAVX2Data<>+84(SB)/4, $0x40800000
+DATA vecUnaryErfAVX2Data<>+88(SB)/4, $0x40800000
+DATA vecUnaryErfAVX2Data<>+92(SB)/4, $0x40800000
+DATA vecUnaryErfAVX2Data<>+96(SB)/4, $0x39bdcdab
+DATA vecUnaryErfAVX2Data<>+100(SB)/4, $0x39bdcdab
+DATA vecUnaryErfAVX2Data<>+104(SB)/4, $0x39bdcdab
+DATA vecUnaryErfAVX2Data<>+108(SB)/4, $0x39bdcdab
+DATA vecUnaryErfAVX2Data<>+112(SB)/4, $0x39bdcdab
+DATA vecUnaryErfAVX2Data<>+116(SB)/4, $0x39bdcdab
+DATA vecUnaryErfAVX2Data<>+120(SB)/4, $0x39bdcdab
+DATA vecUnaryErfAVX2Data<>+124(SB)/4, $0x39bdcdab
+DATA vecUnaryErfAVX2Data<>+128(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+132(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+136(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+140(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+144(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+148(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+152(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+156(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+160(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+164(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+168(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+172(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+176(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+180(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+184(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+188(SB)/4, $0xffffffff
+DATA vecUnaryErfAVX2Data<>+192(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+196(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+200(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+204(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+208(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+212(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+216(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+220(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+224(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+228(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+232(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+236(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+240(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+244(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+248(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+252(SB)/4, $0x00000000
+DATA vecUnaryErfAVX2Data<>+256(SB)/4, $0xb81f4a74
+DATA vecUnaryErfAVX2Data<>+260(SB)/4, $0xb81f4a74
+DATA vecUnaryErfAVX2Data<>+264(SB)/4, $0xb81f4a74
+DATA vecUnaryErfAVX2Data<>+268(SB)/4, $0xb81f4a74
+DATA vecUnaryErfAVX2Data<>+272(SB)/4, $0xb81f4a74
+DATA vecUnaryErfAVX2Data<>+276(SB)/4, $0xb81f4a74
+DATA vecUnaryErfAVX2Data<>+280(SB)/4, $0xb81f4a74
+DATA vecUnaryErfAVX2Data<>+284(SB)/4, $0xb81f4a74
+DATA vecUnaryErfAVX2Data<>+288(SB)/4, $0xba9d84ef
+DATA vecUnaryErfAVX2Data<>+292(SB)/4, $0xba9d84ef
+DATA vecUnaryErfAVX2Data<>+296(SB)/4, $0xba9d84ef
+DATA vecUnaryErfAVX2Data<>+300(SB)/4, $0xba9d84ef
+DATA vecUnaryErfAVX2Data<>+304(SB)/4, $0xba9d84ef
+DATA vecUnaryErfAVX2Data<>+308(SB)/4, $0xba9d84ef
+DATA vecUnaryErfAVX2Data<>+312(SB)/4, $0xba9d84ef
+DATA vecUnaryErfAVX2Data<>+316(SB)/4, $0xba9d84ef
+DATA vecUnaryErfAVX2Data<>+320(SB)/4, $0xb98cbcfc
+DATA vecUnaryErfAVX2Data<>+324(SB)/4, $0xb98cbcfc
+DATA vecUnaryErfAVX2Data<>+328(SB)/4, $0xb98cbcfc
+DATA vecUnaryErfAVX2Data<>+332(SB)/4, $0xb98cbcfc
+DATA vecUnaryErfAVX2Data<>+336(SB)/4, $0xb98cbcfc
+DATA vecUnaryErfAVX2Data<>+340(SB)/4, $0xb98cbcfc
+DATA vecUnaryErfAVX2Data<>+344(SB)/4, $0xb98cbcfc
+DATA vecUnaryErfAVX2Data<>+348(SB)/4, $0xb98cbcfc
+DATA vecUnaryErfAVX2Data<>+352(SB)/4, $0x3c9e99eb
+DATA vecUnaryErfAVX2Data<>+356(SB)/4, $0x3c9e99eb
+DATA vecUnaryErfAVX2Data<>+360(SB)/4, $0x3c9e99eb
+DATA vecUnaryErfAVX2Data<>+364(SB)/4, $0x3c9e99eb
+DATA vecUnaryErfAVX2Data<>+368(SB)/4, $0x3c9e99eb
+DATA vecUnaryErfAVX2Data<>+372(SB)/4, $0x3c9e99eb
+DATA vecUnaryErfAVX2Data<>+376(SB)/4, $0x3c9e99eb
+DATA vecUnaryErfAVX2Data<>+380(SB)/4, $0x3c9e99eb
+DATA vecUnaryErfAVX2Data<>+384(SB)/4, $0xbdd29622
+DATA vecUnaryErfAVX2Data<>+388(SB)/4, $0xbdd29622
+DATA vecUnaryErfAVX2Data<>+392(SB)/4, $0xbdd29622
+DATA vecUnaryErfAVX2Data<>+396(SB)/4, $0xbdd29622
+DATA vecUnaryErfAVX2Data<>+400(SB)/4, $0xbdd29622
+DATA vecUnaryErfAVX2Data<>+404(SB)/4, $0xbdd29622
+DATA vecUnaryErfAVX2Data<>+408(SB)/4, $0xbdd29622
+DATA vecUnaryErfAVX2Data<>+412(SB)/4, $0xbdd29622
+DATA vecUnaryErfAVX2Data<>+416(SB)/4, $0xbf22f939
+DATA vecUnaryErfAVX2Data<>+420(SB)/4, $0xbf22f939
+DATA vecUnaryErfAVX2Data<>+424(SB)/4, $0xbf22f939
+DATA vecUnaryErfAVX2Data<>+428(SB)/4, $0xbf22f939
+DATA vecUnaryErfAVX2Data<>+432(SB)/4, $0xbf22f939
+DATA vecUnaryErfAVX2Data<>+436(SB)/4, $0xbf22f939
+DATA vecUnaryErfAVX2Data<>+440(SB)/4, $0xbf22f939
+DATA vecUnaryErfAVX2Data<>+444(SB)/4, $0xbf22f939
+DATA vecUnaryErfAVX2Data<>+448(SB)/4, $0xbf906ebb
+DATA vecUnaryErfAVX2Data<>+452(SB)/4, $0xbf906ebb
+DATA vecUnaryErfAVX2Data<>+456(SB)/4, $0xbf906ebb
+DATA vecUnaryErfAVX2Data<>+460(SB)/4, $0xbf906ebb
+DATA vecUnaryErfAVX2Data<>+464(SB)/4, $0xbf906ebb
+DATA vecUnaryErfAVX2Data<>+468(SB)/4, $0xbf906ebb
+DATA vecUnaryErfAVX2Data<>+472(SB)/4, $0xbf906ebb
+DATA vecUnaryErfAVX2Data<>+476(SB)/4, $0xbf906ebb
 DATA vecUnaryErfAVX2Data<>+480(SB)/4, $0x3fb8aa3b
 DATA vecUnaryErfAVX2Data<>+484(SB)/4, $0x3fb8aa3b
 DATA vecUnaryErfAVX2Data<>+488(SB)/4, $0x3fb8aa3b
@@ -1809,13 +1824,17 @@ GLOBL vecUnaryErfAVX2Data<>(SB), RODATA|NOPTR, $800
 // func vecUnaryTanhAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryTanhAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryTanhAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnaryTanhAVX2Data<>+32(SB), Y14
+	VMOVUPS vecUnaryTanhAVX2Data<>+64(SB), Y13
+	VMOVUPS vecUnaryTanhAVX2Data<>+96(SB), Y12
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryTanhAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryTanhAVX2Data<>+192(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -1828,20 +1847,18 @@ TEXT ·vecUnaryTanhAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VORPS vecUnaryTanhAVX2Data<>+128(SB), Y2, Y4
-	VORPS vecUnaryTanhAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnaryTanhAVX2Data<>+160(SB), Y6
-	VMOVUPS vecUnaryTanhAVX2Data<>+160(SB), Y7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
+	VORPS Y15, Y2, Y4
+	VORPS Y15, Y3, Y5
+	VMAXPS Y4, Y13, Y4
+	VMAXPS Y5, Y13, Y5
 	VADDPS Y4, Y4, Y4
 	VADDPS Y5, Y5, Y5
-	VMOVUPS vecUnaryTanhAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnaryTanhAVX2Data<>+192(SB), Y7
-	VFMADD231PS vecUnaryTanhAVX2Data<>+224(SB), Y4, Y6
-	VFMADD231PS vecUnaryTanhAVX2Data<>+224(SB), Y5, Y7
-	VSUBPS vecUnaryTanhAVX2Data<>+192(SB), Y6, Y8
-	VSUBPS vecUnaryTanhAVX2Data<>+192(SB), Y7, Y9
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
+	VFMADD231PS Y12, Y4, Y6
+	VFMADD231PS Y12, Y5, Y7
+	VSUBPS Y14, Y6, Y8
+	VSUBPS Y14, Y7, Y9
 	VFMADD231PS vecUnaryTanhAVX2Data<>+256(SB), Y8, Y4
 	VFMADD231PS vecUnaryTanhAVX2Data<>+256(SB), Y9, Y5
 	VFMADD231PS vecUnaryTanhAVX2Data<>+288(SB), Y8, Y4
@@ -1870,8 +1887,8 @@ loop:
 	VADDPS vecUnaryTanhAVX2Data<>+512(SB), Y5, Y7
 	VDIVPS Y6, Y4, Y4
 	VDIVPS Y7, Y5, Y5
-	VANDPS vecUnaryTanhAVX2Data<>+128(SB), Y2, Y2
-	VANDPS vecUnaryTanhAVX2Data<>+128(SB), Y3, Y3
+	VANDPS Y15, Y2, Y2
+	VANDPS Y15, Y3, Y3
 	VANDPS vecUnaryTanhAVX2Data<>+544(SB), Y4, Y4
 	VANDPS vecUnaryTanhAVX2Data<>+544(SB), Y5, Y5
 	VORPS Y4, Y2, Y2
@@ -1886,20 +1903,18 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VORPS vecUnaryTanhAVX2Data<>+128(SB), Y2, Y4
-	VORPS vecUnaryTanhAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnaryTanhAVX2Data<>+160(SB), Y6
-	VMOVUPS vecUnaryTanhAVX2Data<>+160(SB), Y7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
+	VORPS Y15, Y2, Y4
+	VORPS Y15, Y3, Y5
+	VMAXPS Y4, Y13, Y4
+	VMAXPS Y5, Y13, Y5
 	VADDPS Y4, Y4, Y4
 	VADDPS Y5, Y5, Y5
-	VMOVUPS vecUnaryTanhAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnaryTanhAVX2Data<>+192(SB), Y7
-	VFMADD231PS vecUnaryTanhAVX2Data<>+224(SB), Y4, Y6
-	VFMADD231PS vecUnaryTanhAVX2Data<>+224(SB), Y5, Y7
-	VSUBPS vecUnaryTanhAVX2Data<>+192(SB), Y6, Y8
-	VSUBPS vecUnaryTanhAVX2Data<>+192(SB), Y7, Y9
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
+	VFMADD231PS Y12, Y4, Y6
+	VFMADD231PS Y12, Y5, Y7
+	VSUBPS Y14, Y6, Y8
+	VSUBPS Y14, Y7, Y9
 	VFMADD231PS vecUnaryTanhAVX2Data<>+256(SB), Y8, Y4
 	VFMADD231PS vecUnaryTanhAVX2Data<>+256(SB), Y9, Y5
 	VFMADD231PS vecUnaryTanhAVX2Data<>+288(SB), Y8, Y4
@@ -1928,8 +1943,8 @@ tail:
 	VADDPS vecUnaryTanhAVX2Data<>+512(SB), Y5, Y7
 	VDIVPS Y6, Y4, Y4
 	VDIVPS Y7, Y5, Y5
-	VANDPS vecUnaryTanhAVX2Data<>+128(SB), Y2, Y2
-	VANDPS vecUnaryTanhAVX2Data<>+128(SB), Y3, Y3
+	VANDPS Y15, Y2, Y2
+	VANDPS Y15, Y3, Y3
 	VANDPS vecUnaryTanhAVX2Data<>+544(SB), Y4, Y4
 	VANDPS vecUnaryTanhAVX2Data<>+544(SB), Y5, Y5
 	VORPS Y4, Y2, Y2
@@ -1940,70 +1955,70 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryTanhAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryTanhAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryTanhAVX2Data<>+128(SB)/4, $0x80000000
-DATA vecUnaryTanhAVX2Data<>+132(SB)/4, $0x80000000
-DATA vecUnaryTanhAVX2Data<>+136(SB)/4, $0x80000000
-DATA vecUnaryTanhAVX2Data<>+140(SB)/4, $0x80000000
-DATA vecUnaryTanhAVX2Data<>+144(SB)/4, $0x80000000
-DATA vecUnaryTanhAVX2Data<>+148(SB)/4, $0x80000000
-DATA vecUnaryTanhAVX2Data<>+152(SB)/4, $0x80000000
-DATA vecUnaryTanhAVX2Data<>+156(SB)/4, $0x80000000
-DATA vecUnaryTanhAVX2Data<>+160(SB)/4, $0xc1200000
-DATA vecUnaryTanhAVX2Data<>+164(SB)/4, $0xc1200000
-DATA vecUnaryTanhAVX2Data<>+168(SB)/4, $0xc1200000
-DATA vecUnaryTanhAVX2Data<>+172(SB)/4, $0xc1200000
-DATA vecUnaryTanhAVX2Data<>+176(SB)/4, $0xc1200000
-DATA vecUnaryTanhAVX2Data<>+180(SB)/4, $0xc1200000
-DATA vecUnaryTanhAVX2Data<>+184(SB)/4, $0xc1200000
-DATA vecUnaryTanhAVX2Data<>+188(SB)/4, $0xc1200000
-DATA vecUnaryTanhAVX2Data<>+192(SB)/4, $0x4b40007f
-DATA vecUnaryTanhAVX2Data<>+196(SB)/4, $0x4b40007f
-DATA vecUnaryTanhAVX2Data<>+200(SB)/4, $0x4b40007f
-DATA vecUnaryTanhAVX2Data<>+204(SB)/4, $0x4b40007f
-DATA vecUnaryTanhAVX2Data<>+208(SB)/4, $0x4b40007f
-DATA vecUnaryTanhAVX2Data<>+212(SB)/4, $0x4b40007f
-DATA vecUnaryTanhAVX2Data<>+216(SB)/4, $0x4b40007f
-DATA vecUnaryTanhAVX2Data<>+220(SB)/4, $0x4b40007f
-DATA vecUnaryTanhAVX2Data<>+224(SB)/4, $0x3fb8aa3b
-DATA vecUnaryTanhAVX2Data<>+228(SB)/4, $0x3fb8aa3b
-DATA vecUnaryTanhAVX2Data<>+232(SB)/4, $0x3fb8aa3b
-DATA vecUnaryTanhAVX2Data<>+236(SB)/4, $0x3fb8aa3b
-DATA vecUnaryTanhAVX2Data<>+240(SB)/4, $0x3fb8aa3b
-DATA vecUnaryTanhAVX2Data<>+244(SB)/4, $0x3fb8aa3b
-DATA vecUnaryTanhAVX2Data<>+248(SB)/4, $0x3fb8aa3b
-DATA vecUnaryTanhAVX2Data<>+252(SB)/4, $0x3fb8aa3b
+DATA vecUnaryTanhAVX2Data<>+0(SB)/4, $0x80000000
+DATA vecUnaryTanhAVX2Data<>+4(SB)/4, $0x80000000
+DATA vecUnaryTanhAVX2Data<>+8(SB)/4, $0x80000000
+DATA vecUnaryTanhAVX2Data<>+12(SB)/4, $0x80000000
+DATA vecUnaryTanhAVX2Data<>+16(SB)/4, $0x80000000
+DATA vecUnaryTanhAVX2Data<>+20(SB)/4, $0x80000000
+DATA vecUnaryTanhAVX2Data<>+24(SB)/4, $0x80000000
+DATA vecUnaryTanhAVX2Data<>+28(SB)/4, $0x80000000
+DATA vecUnaryTanhAVX2Data<>+32(SB)/4, $0x4b40007f
+DATA vecUnaryTanhAVX2Data<>+36(SB)/4, $0x4b40007f
+DATA vecUnaryTanhAVX2Data<>+40(SB)/4, $0x4b40007f
+DATA vecUnaryTanhAVX2Data<>+44(SB)/4, $0x4b40007f
+DATA vecUnaryTanhAVX2Data<>+48(SB)/4, $0x4b40007f
+DATA vecUnaryTanhAVX2Data<>+52(SB)/4, $0x4b40007f
+DATA vecUnaryTanhAVX2Data<>+56(SB)/4, $0x4b40007f
+DATA vecUnaryTanhAVX2Data<>+60(SB)/4, $0x4b40007f
+DATA vecUnaryTanhAVX2Data<>+64(SB)/4, $0xc1200000
+DATA vecUnaryTanhAVX2Data<>+68(SB)/4, $0xc1200000
+DATA vecUnaryTanhAVX2Data<>+72(SB)/4, $0xc1200000
+DATA vecUnaryTanhAVX2Data<>+76(SB)/4, $0xc1200000
+DATA vecUnaryTanhAVX2Data<>+80(SB)/4, $0xc1200000
+DATA vecUnaryTanhAVX2Data<>+84(SB)/4, $0xc1200000
+DATA vecUnaryTanhAVX2Data<>+88(SB)/4, $0xc1200000
+DATA vecUnaryTanhAVX2Data<>+92(SB)/4, $0xc1200000
+DATA vecUnaryTanhAVX2Data<>+96(SB)/4, $0x3fb8aa3b
+DATA vecUnaryTanhAVX2Data<>+100(SB)/4, $0x3fb8aa3b
+DATA vecUnaryTanhAVX2Data<>+104(SB)/4, $0x3fb8aa3b
+DATA vecUnaryTanhAVX2Data<>+108(SB)/4, $0x3fb8aa3b
+DATA vecUnaryTanhAVX2Data<>+112(SB)/4, $0x3fb8aa3b
+DATA vecUnaryTanhAVX2Data<>+116(SB)/4, $0x3fb8aa3b
+DATA vecUnaryTanhAVX2Data<>+120(SB)/4, $0x3fb8aa3b
+DATA vecUnaryTanhAVX2Data<>+124(SB)/4, $0x3fb8aa3b
+DATA vecUnaryTanhAVX2Data<>+128(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+132(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+136(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+140(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+144(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+148(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+152(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+156(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+160(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+164(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+168(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+172(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+176(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+180(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+184(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+188(SB)/4, $0xffffffff
+DATA vecUnaryTanhAVX2Data<>+192(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+196(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+200(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+204(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+208(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+212(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+216(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+220(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+224(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+228(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+232(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+236(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+240(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+244(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+248(SB)/4, $0x00000000
+DATA vecUnaryTanhAVX2Data<>+252(SB)/4, $0x00000000
 DATA vecUnaryTanhAVX2Data<>+256(SB)/4, $0xbf317218
 DATA vecUnaryTanhAVX2Data<>+260(SB)/4, $0xbf317218
 DATA vecUnaryTanhAVX2Data<>+264(SB)/4, $0xbf317218
@@ -2089,13 +2104,17 @@ GLOBL vecUnaryTanhAVX2Data<>(SB), RODATA|NOPTR, $576
 // func vecUnarySigmoidAVX2(a *ArgsVecUnary)
 TEXT ·vecUnarySigmoidAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnarySigmoidAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnarySigmoidAVX2Data<>+32(SB), Y14
+	VMOVUPS vecUnarySigmoidAVX2Data<>+64(SB), Y13
+	VMOVUPS vecUnarySigmoidAVX2Data<>+96(SB), Y12
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnarySigmoidAVX2Data<>+64(SB), BX
+	LEAQ vecUnarySigmoidAVX2Data<>+192(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -2108,26 +2127,22 @@ TEXT ·vecUnarySigmoidAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VORPS vecUnarySigmoidAVX2Data<>+128(SB), Y2, Y4
-	VORPS vecUnarySigmoidAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnarySigmoidAVX2Data<>+160(SB), Y6
-	VMOVUPS vecUnarySigmoidAVX2Data<>+160(SB), Y7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
-	VMOVUPS vecUnarySigmoidAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnarySigmoidAVX2Data<>+192(SB), Y7
-	VFMADD231PS vecUnarySigmoidAVX2Data<>+224(SB), Y4, Y6
-	VFMADD231PS vecUnarySigmoidAVX2Data<>+224(SB), Y5, Y7
-	VSUBPS vecUnarySigmoidAVX2Data<>+192(SB), Y6, Y8
-	VSUBPS vecUnarySigmoidAVX2Data<>+192(SB), Y7, Y9
-	VFMADD231PS vecUnarySigmoidAVX2Data<>+256(SB), Y8, Y4
-	VFMADD231PS vecUnarySigmoidAVX2Data<>+256(SB), Y9, Y5
+	VORPS Y13, Y2, Y4
+	VORPS Y13, Y3, Y5
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
+	VFMADD231PS vecUnarySigmoidAVX2Data<>+256(SB), Y4, Y6
+	VFMADD231PS vecUnarySigmoidAVX2Data<>+256(SB), Y5, Y7
+	VSUBPS Y14, Y6, Y8
+	VSUBPS Y14, Y7, Y9
 	VFMADD231PS vecUnarySigmoidAVX2Data<>+288(SB), Y8, Y4
 	VFMADD231PS vecUnarySigmoidAVX2Data<>+288(SB), Y9, Y5
-	VMOVUPS vecUnarySigmoidAVX2Data<>+320(SB), Y8
-	VMOVUPS vecUnarySigmoidAVX2Data<>+320(SB), Y9
-	VFMADD213PS vecUnarySigmoidAVX2Data<>+352(SB), Y4, Y8
-	VFMADD213PS vecUnarySigmoidAVX2Data<>+352(SB), Y5, Y9
+	VFMADD231PS vecUnarySigmoidAVX2Data<>+320(SB), Y8, Y4
+	VFMADD231PS vecUnarySigmoidAVX2Data<>+320(SB), Y9, Y5
+	VMOVUPS vecUnarySigmoidAVX2Data<>+352(SB), Y8
+	VMOVUPS vecUnarySigmoidAVX2Data<>+352(SB), Y9
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+384(SB), Y4, Y8
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+384(SB), Y5, Y9
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+416(SB), Y4, Y8
@@ -2136,8 +2151,10 @@ loop:
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+448(SB), Y5, Y9
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+480(SB), Y4, Y8
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+480(SB), Y5, Y9
-	VFMADD213PS vecUnarySigmoidAVX2Data<>+480(SB), Y4, Y8
-	VFMADD213PS vecUnarySigmoidAVX2Data<>+480(SB), Y5, Y9
+	VFMADD213PS Y15, Y4, Y8
+	VFMADD213PS Y15, Y5, Y9
+	VFMADD213PS Y15, Y4, Y8
+	VFMADD213PS Y15, Y5, Y9
 	VPSLLD $23, Y6, Y6
 	VPSLLD $23, Y7, Y7
 	VMULPS Y6, Y8, Y4
@@ -2164,26 +2181,22 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VORPS vecUnarySigmoidAVX2Data<>+128(SB), Y2, Y4
-	VORPS vecUnarySigmoidAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnarySigmoidAVX2Data<>+160(SB), Y6
-	VMOVUPS vecUnarySigmoidAVX2Data<>+160(SB), Y7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
-	VMOVUPS vecUnarySigmoidAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnarySigmoidAVX2Data<>+192(SB), Y7
-	VFMADD231PS vecUnarySigmoidAVX2Data<>+224(SB), Y4, Y6
-	VFMADD231PS vecUnarySigmoidAVX2Data<>+224(SB), Y5, Y7
-	VSUBPS vecUnarySigmoidAVX2Data<>+192(SB), Y6, Y8
-	VSUBPS vecUnarySigmoidAVX2Data<>+192(SB), Y7, Y9
-	VFMADD231PS vecUnarySigmoidAVX2Data<>+256(SB), Y8, Y4
-	VFMADD231PS vecUnarySigmoidAVX2Data<>+256(SB), Y9, Y5
+	VORPS Y13, Y2, Y4
+	VORPS Y13, Y3, Y5
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
+	VFMADD231PS vecUnarySigmoidAVX2Data<>+256(SB), Y4, Y6
+	VFMADD231PS vecUnarySigmoidAVX2Data<>+256(SB), Y5, Y7
+	VSUBPS Y14, Y6, Y8
+	VSUBPS Y14, Y7, Y9
 	VFMADD231PS vecUnarySigmoidAVX2Data<>+288(SB), Y8, Y4
 	VFMADD231PS vecUnarySigmoidAVX2Data<>+288(SB), Y9, Y5
-	VMOVUPS vecUnarySigmoidAVX2Data<>+320(SB), Y8
-	VMOVUPS vecUnarySigmoidAVX2Data<>+320(SB), Y9
-	VFMADD213PS vecUnarySigmoidAVX2Data<>+352(SB), Y4, Y8
-	VFMADD213PS vecUnarySigmoidAVX2Data<>+352(SB), Y5, Y9
+	VFMADD231PS vecUnarySigmoidAVX2Data<>+320(SB), Y8, Y4
+	VFMADD231PS vecUnarySigmoidAVX2Data<>+320(SB), Y9, Y5
+	VMOVUPS vecUnarySigmoidAVX2Data<>+352(SB), Y8
+	VMOVUPS vecUnarySigmoidAVX2Data<>+352(SB), Y9
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+384(SB), Y4, Y8
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+384(SB), Y5, Y9
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+416(SB), Y4, Y8
@@ -2192,8 +2205,10 @@ tail:
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+448(SB), Y5, Y9
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+480(SB), Y4, Y8
 	VFMADD213PS vecUnarySigmoidAVX2Data<>+480(SB), Y5, Y9
-	VFMADD213PS vecUnarySigmoidAVX2Data<>+480(SB), Y4, Y8
-	VFMADD213PS vecUnarySigmoidAVX2Data<>+480(SB), Y5, Y9
+	VFMADD213PS Y15, Y4, Y8
+	VFMADD213PS Y15, Y5, Y9
+	VFMADD213PS Y15, Y4, Y8
+	VFMADD213PS Y15, Y5, Y9
 	VPSLLD $23, Y6, Y6
 	VPSLLD $23, Y7, Y7
 	VMULPS Y6, Y8, Y4
@@ -2216,134 +2231,134 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnarySigmoidAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnarySigmoidAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnarySigmoidAVX2Data<>+128(SB)/4, $0x80000000
-DATA vecUnarySigmoidAVX2Data<>+132(SB)/4, $0x80000000
-DATA vecUnarySigmoidAVX2Data<>+136(SB)/4, $0x80000000
-DATA vecUnarySigmoidAVX2Data<>+140(SB)/4, $0x80000000
-DATA vecUnarySigmoidAVX2Data<>+144(SB)/4, $0x80000000
-DATA vecUnarySigmoidAVX2Data<>+148(SB)/4, $0x80000000
-DATA vecUnarySigmoidAVX2Data<>+152(SB)/4, $0x80000000
-DATA vecUnarySigmoidAVX2Data<>+156(SB)/4, $0x80000000
-DATA vecUnarySigmoidAVX2Data<>+160(SB)/4, $0xc2af0000
-DATA vecUnarySigmoidAVX2Data<>+164(SB)/4, $0xc2af0000
-DATA vecUnarySigmoidAVX2Data<>+168(SB)/4, $0xc2af0000
-DATA vecUnarySigmoidAVX2Data<>+172(SB)/4, $0xc2af0000
-DATA vecUnarySigmoidAVX2Data<>+176(SB)/4, $0xc2af0000
-DATA vecUnarySigmoidAVX2Data<>+180(SB)/4, $0xc2af0000
-DATA vecUnarySigmoidAVX2Data<>+184(SB)/4, $0xc2af0000
-DATA vecUnarySigmoidAVX2Data<>+188(SB)/4, $0xc2af0000
-DATA vecUnarySigmoidAVX2Data<>+192(SB)/4, $0x4b40007e
-DATA vecUnarySigmoidAVX2Data<>+196(SB)/4, $0x4b40007e
-DATA vecUnarySigmoidAVX2Data<>+200(SB)/4, $0x4b40007e
-DATA vecUnarySigmoidAVX2Data<>+204(SB)/4, $0x4b40007e
-DATA vecUnarySigmoidAVX2Data<>+208(SB)/4, $0x4b40007e
-DATA vecUnarySigmoidAVX2Data<>+212(SB)/4, $0x4b40007e
-DATA vecUnarySigmoidAVX2Data<>+216(SB)/4, $0x4b40007e
-DATA vecUnarySigmoidAVX2Data<>+220(SB)/4, $0x4b40007e
-DATA vecUnarySigmoidAVX2Data<>+224(SB)/4, $0x3fb8aa3b
-DATA vecUnarySigmoidAVX2Data<>+228(SB)/4, $0x3fb8aa3b
-DATA vecUnarySigmoidAVX2Data<>+232(SB)/4, $0x3fb8aa3b
-DATA vecUnarySigmoidAVX2Data<>+236(SB)/4, $0x3fb8aa3b
-DATA vecUnarySigmoidAVX2Data<>+240(SB)/4, $0x3fb8aa3b
-DATA vecUnarySigmoidAVX2Data<>+244(SB)/4, $0x3fb8aa3b
-DATA vecUnarySigmoidAVX2Data<>+248(SB)/4, $0x3fb8aa3b
-DATA vecUnarySigmoidAVX2Data<>+252(SB)/4, $0x3fb8aa3b
-DATA vecUnarySigmoidAVX2Data<>+256(SB)/4, $0xbf317218
-DATA vecUnarySigmoidAVX2Data<>+260(SB)/4, $0xbf317218
-DATA vecUnarySigmoidAVX2Data<>+264(SB)/4, $0xbf317218
-DATA vecUnarySigmoidAVX2Data<>+268(SB)/4, $0xbf317218
-DATA vecUnarySigmoidAVX2Data<>+272(SB)/4, $0xbf317218
-DATA vecUnarySigmoidAVX2Data<>+276(SB)/4, $0xbf317218
-DATA vecUnarySigmoidAVX2Data<>+280(SB)/4, $0xbf317218
-DATA vecUnarySigmoidAVX2Data<>+284(SB)/4, $0xbf317218
-DATA vecUnarySigmoidAVX2Data<>+288(SB)/4, $0x3102e308
-DATA vecUnarySigmoidAVX2Data<>+292(SB)/4, $0x3102e308
-DATA vecUnarySigmoidAVX2Data<>+296(SB)/4, $0x3102e308
-DATA vecUnarySigmoidAVX2Data<>+300(SB)/4, $0x3102e308
-DATA vecUnarySigmoidAVX2Data<>+304(SB)/4, $0x3102e308
-DATA vecUnarySigmoidAVX2Data<>+308(SB)/4, $0x3102e308
-DATA vecUnarySigmoidAVX2Data<>+312(SB)/4, $0x3102e308
-DATA vecUnarySigmoidAVX2Data<>+316(SB)/4, $0x3102e308
-DATA vecUnarySigmoidAVX2Data<>+320(SB)/4, $0x3b352284
-DATA vecUnarySigmoidAVX2Data<>+324(SB)/4, $0x3b352284
-DATA vecUnarySigmoidAVX2Data<>+328(SB)/4, $0x3b352284
-DATA vecUnarySigmoidAVX2Data<>+332(SB)/4, $0x3b352284
-DATA vecUnarySigmoidAVX2Data<>+336(SB)/4, $0x3b352284
-DATA vecUnarySigmoidAVX2Data<>+340(SB)/4, $0x3b352284
-DATA vecUnarySigmoidAVX2Data<>+344(SB)/4, $0x3b352284
-DATA vecUnarySigmoidAVX2Data<>+348(SB)/4, $0x3b352284
-DATA vecUnarySigmoidAVX2Data<>+352(SB)/4, $0x3c891cd5
-DATA vecUnarySigmoidAVX2Data<>+356(SB)/4, $0x3c891cd5
-DATA vecUnarySigmoidAVX2Data<>+360(SB)/4, $0x3c891cd5
-DATA vecUnarySigmoidAVX2Data<>+364(SB)/4, $0x3c891cd5
-DATA vecUnarySigmoidAVX2Data<>+368(SB)/4, $0x3c891cd5
-DATA vecUnarySigmoidAVX2Data<>+372(SB)/4, $0x3c891cd5
-DATA vecUnarySigmoidAVX2Data<>+376(SB)/4, $0x3c891cd5
-DATA vecUnarySigmoidAVX2Data<>+380(SB)/4, $0x3c891cd5
-DATA vecUnarySigmoidAVX2Data<>+384(SB)/4, $0x3daaac5c
-DATA vecUnarySigmoidAVX2Data<>+388(SB)/4, $0x3daaac5c
-DATA vecUnarySigmoidAVX2Data<>+392(SB)/4, $0x3daaac5c
-DATA vecUnarySigmoidAVX2Data<>+396(SB)/4, $0x3daaac5c
-DATA vecUnarySigmoidAVX2Data<>+400(SB)/4, $0x3daaac5c
-DATA vecUnarySigmoidAVX2Data<>+404(SB)/4, $0x3daaac5c
-DATA vecUnarySigmoidAVX2Data<>+408(SB)/4, $0x3daaac5c
-DATA vecUnarySigmoidAVX2Data<>+412(SB)/4, $0x3daaac5c
-DATA vecUnarySigmoidAVX2Data<>+416(SB)/4, $0x3eaaaa49
-DATA vecUnarySigmoidAVX2Data<>+420(SB)/4, $0x3eaaaa49
-DATA vecUnarySigmoidAVX2Data<>+424(SB)/4, $0x3eaaaa49
-DATA vecUnarySigmoidAVX2Data<>+428(SB)/4, $0x3eaaaa49
-DATA vecUnarySigmoidAVX2Data<>+432(SB)/4, $0x3eaaaa49
-DATA vecUnarySigmoidAVX2Data<>+436(SB)/4, $0x3eaaaa49
-DATA vecUnarySigmoidAVX2Data<>+440(SB)/4, $0x3eaaaa49
-DATA vecUnarySigmoidAVX2Data<>+444(SB)/4, $0x3eaaaa49
-DATA vecUnarySigmoidAVX2Data<>+448(SB)/4, $0x3f7ffffe
-DATA vecUnarySigmoidAVX2Data<>+452(SB)/4, $0x3f7ffffe
-DATA vecUnarySigmoidAVX2Data<>+456(SB)/4, $0x3f7ffffe
-DATA vecUnarySigmoidAVX2Data<>+460(SB)/4, $0x3f7ffffe
-DATA vecUnarySigmoidAVX2Data<>+464(SB)/4, $0x3f7ffffe
-DATA vecUnarySigmoidAVX2Data<>+468(SB)/4, $0x3f7ffffe
-DATA vecUnarySigmoidAVX2Data<>+472(SB)/4, $0x3f7ffffe
-DATA vecUnarySigmoidAVX2Data<>+476(SB)/4, $0x3f7ffffe
-DATA vecUnarySigmoidAVX2Data<>+480(SB)/4, $0x40000000
-DATA vecUnarySigmoidAVX2Data<>+484(SB)/4, $0x40000000
-DATA vecUnarySigmoidAVX2Data<>+488(SB)/4, $0x40000000
-DATA vecUnarySigmoidAVX2Data<>+492(SB)/4, $0x40000000
-DATA vecUnarySigmoidAVX2Data<>+496(SB)/4, $0x40000000
-DATA vecUnarySigmoidAVX2Data<>+500(SB)/4, $0x40000000
-DATA vecUnarySigmoidAVX2Data<>+504(SB)/4, $0x40000000
-DATA vecUnarySigmoidAVX2Data<>+508(SB)/4, $0x40000000
+DATA vecUnarySigmoidAVX2Data<>+0(SB)/4, $0x40000000
+DATA vecUnarySigmoidAVX2Data<>+4(SB)/4, $0x40000000
+DATA vecUnarySigmoidAVX2Data<>+8(SB)/4, $0x40000000
+DATA vecUnarySigmoidAVX2Data<>+12(SB)/4, $0x40000000
+DATA vecUnarySigmoidAVX2Data<>+16(SB)/4, $0x40000000
+DATA vecUnarySigmoidAVX2Data<>+20(SB)/4, $0x40000000
+DATA vecUnarySigmoidAVX2Data<>+24(SB)/4, $0x40000000
+DATA vecUnarySigmoidAVX2Data<>+28(SB)/4, $0x40000000
+DATA vecUnarySigmoidAVX2Data<>+32(SB)/4, $0x4b40007e
+DATA vecUnarySigmoidAVX2Data<>+36(SB)/4, $0x4b40007e
+DATA vecUnarySigmoidAVX2Data<>+40(SB)/4, $0x4b40007e
+DATA vecUnarySigmoidAVX2Data<>+44(SB)/4, $0x4b40007e
+DATA vecUnarySigmoidAVX2Data<>+48(SB)/4, $0x4b40007e
+DATA vecUnarySigmoidAVX2Data<>+52(SB)/4, $0x4b40007e
+DATA vecUnarySigmoidAVX2Data<>+56(SB)/4, $0x4b40007e
+DATA vecUnarySigmoidAVX2Data<>+60(SB)/4, $0x4b40007e
+DATA vecUnarySigmoidAVX2Data<>+64(SB)/4, $0x80000000
+DATA vecUnarySigmoidAVX2Data<>+68(SB)/4, $0x80000000
+DATA vecUnarySigmoidAVX2Data<>+72(SB)/4, $0x80000000
+DATA vecUnarySigmoidAVX2Data<>+76(SB)/4, $0x80000000
+DATA vecUnarySigmoidAVX2Data<>+80(SB)/4, $0x80000000
+DATA vecUnarySigmoidAVX2Data<>+84(SB)/4, $0x80000000
+DATA vecUnarySigmoidAVX2Data<>+88(SB)/4, $0x80000000
+DATA vecUnarySigmoidAVX2Data<>+92(SB)/4, $0x80000000
+DATA vecUnarySigmoidAVX2Data<>+96(SB)/4, $0xc2af0000
+DATA vecUnarySigmoidAVX2Data<>+100(SB)/4, $0xc2af0000
+DATA vecUnarySigmoidAVX2Data<>+104(SB)/4, $0xc2af0000
+DATA vecUnarySigmoidAVX2Data<>+108(SB)/4, $0xc2af0000
+DATA vecUnarySigmoidAVX2Data<>+112(SB)/4, $0xc2af0000
+DATA vecUnarySigmoidAVX2Data<>+116(SB)/4, $0xc2af0000
+DATA vecUnarySigmoidAVX2Data<>+120(SB)/4, $0xc2af0000
+DATA vecUnarySigmoidAVX2Data<>+124(SB)/4, $0xc2af0000
+DATA vecUnarySigmoidAVX2Data<>+128(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+132(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+136(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+140(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+144(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+148(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+152(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+156(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+160(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+164(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+168(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+172(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+176(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+180(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+184(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+188(SB)/4, $0xffffffff
+DATA vecUnarySigmoidAVX2Data<>+192(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+196(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+200(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+204(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+208(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+212(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+216(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+220(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+224(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+228(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+232(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+236(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+240(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+244(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+248(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+252(SB)/4, $0x00000000
+DATA vecUnarySigmoidAVX2Data<>+256(SB)/4, $0x3fb8aa3b
+DATA vecUnarySigmoidAVX2Data<>+260(SB)/4, $0x3fb8aa3b
+DATA vecUnarySigmoidAVX2Data<>+264(SB)/4, $0x3fb8aa3b
+DATA vecUnarySigmoidAVX2Data<>+268(SB)/4, $0x3fb8aa3b
+DATA vecUnarySigmoidAVX2Data<>+272(SB)/4, $0x3fb8aa3b
+DATA vecUnarySigmoidAVX2Data<>+276(SB)/4, $0x3fb8aa3b
+DATA vecUnarySigmoidAVX2Data<>+280(SB)/4, $0x3fb8aa3b
+DATA vecUnarySigmoidAVX2Data<>+284(SB)/4, $0x3fb8aa3b
+DATA vecUnarySigmoidAVX2Data<>+288(SB)/4, $0xbf317218
+DATA vecUnarySigmoidAVX2Data<>+292(SB)/4, $0xbf317218
+DATA vecUnarySigmoidAVX2Data<>+296(SB)/4, $0xbf317218
+DATA vecUnarySigmoidAVX2Data<>+300(SB)/4, $0xbf317218
+DATA vecUnarySigmoidAVX2Data<>+304(SB)/4, $0xbf317218
+DATA vecUnarySigmoidAVX2Data<>+308(SB)/4, $0xbf317218
+DATA vecUnarySigmoidAVX2Data<>+312(SB)/4, $0xbf317218
+DATA vecUnarySigmoidAVX2Data<>+316(SB)/4, $0xbf317218
+DATA vecUnarySigmoidAVX2Data<>+320(SB)/4, $0x3102e308
+DATA vecUnarySigmoidAVX2Data<>+324(SB)/4, $0x3102e308
+DATA vecUnarySigmoidAVX2Data<>+328(SB)/4, $0x3102e308
+DATA vecUnarySigmoidAVX2Data<>+332(SB)/4, $0x3102e308
+DATA vecUnarySigmoidAVX2Data<>+336(SB)/4, $0x3102e308
+DATA vecUnarySigmoidAVX2Data<>+340(SB)/4, $0x3102e308
+DATA vecUnarySigmoidAVX2Data<>+344(SB)/4, $0x3102e308
+DATA vecUnarySigmoidAVX2Data<>+348(SB)/4, $0x3102e308
+DATA vecUnarySigmoidAVX2Data<>+352(SB)/4, $0x3b352284
+DATA vecUnarySigmoidAVX2Data<>+356(SB)/4, $0x3b352284
+DATA vecUnarySigmoidAVX2Data<>+360(SB)/4, $0x3b352284
+DATA vecUnarySigmoidAVX2Data<>+364(SB)/4, $0x3b352284
+DATA vecUnarySigmoidAVX2Data<>+368(SB)/4, $0x3b352284
+DATA vecUnarySigmoidAVX2Data<>+372(SB)/4, $0x3b352284
+DATA vecUnarySigmoidAVX2Data<>+376(SB)/4, $0x3b352284
+DATA vecUnarySigmoidAVX2Data<>+380(SB)/4, $0x3b352284
+DATA vecUnarySigmoidAVX2Data<>+384(SB)/4, $0x3c891cd5
+DATA vecUnarySigmoidAVX2Data<>+388(SB)/4, $0x3c891cd5
+DATA vecUnarySigmoidAVX2Data<>+392(SB)/4, $0x3c891cd5
+DATA vecUnarySigmoidAVX2Data<>+396(SB)/4, $0x3c891cd5
+DATA vecUnarySigmoidAVX2Data<>+400(SB)/4, $0x3c891cd5
+DATA vecUnarySigmoidAVX2Data<>+404(SB)/4, $0x3c891cd5
+DATA vecUnarySigmoidAVX2Data<>+408(SB)/4, $0x3c891cd5
+DATA vecUnarySigmoidAVX2Data<>+412(SB)/4, $0x3c891cd5
+DATA vecUnarySigmoidAVX2Data<>+416(SB)/4, $0x3daaac5c
+DATA vecUnarySigmoidAVX2Data<>+420(SB)/4, $0x3daaac5c
+DATA vecUnarySigmoidAVX2Data<>+424(SB)/4, $0x3daaac5c
+DATA vecUnarySigmoidAVX2Data<>+428(SB)/4, $0x3daaac5c
+DATA vecUnarySigmoidAVX2Data<>+432(SB)/4, $0x3daaac5c
+DATA vecUnarySigmoidAVX2Data<>+436(SB)/4, $0x3daaac5c
+DATA vecUnarySigmoidAVX2Data<>+440(SB)/4, $0x3daaac5c
+DATA vecUnarySigmoidAVX2Data<>+444(SB)/4, $0x3daaac5c
+DATA vecUnarySigmoidAVX2Data<>+448(SB)/4, $0x3eaaaa49
+DATA vecUnarySigmoidAVX2Data<>+452(SB)/4, $0x3eaaaa49
+DATA vecUnarySigmoidAVX2Data<>+456(SB)/4, $0x3eaaaa49
+DATA vecUnarySigmoidAVX2Data<>+460(SB)/4, $0x3eaaaa49
+DATA vecUnarySigmoidAVX2Data<>+464(SB)/4, $0x3eaaaa49
+DATA vecUnarySigmoidAVX2Data<>+468(SB)/4, $0x3eaaaa49
+DATA vecUnarySigmoidAVX2Data<>+472(SB)/4, $0x3eaaaa49
+DATA vecUnarySigmoidAVX2Data<>+476(SB)/4, $0x3eaaaa49
+DATA vecUnarySigmoidAVX2Data<>+480(SB)/4, $0x3f7ffffe
+DATA vecUnarySigmoidAVX2Data<>+484(SB)/4, $0x3f7ffffe
+DATA vecUnarySigmoidAVX2Data<>+488(SB)/4, $0x3f7ffffe
+DATA vecUnarySigmoidAVX2Data<>+492(SB)/4, $0x3f7ffffe
+DATA vecUnarySigmoidAVX2Data<>+496(SB)/4, $0x3f7ffffe
+DATA vecUnarySigmoidAVX2Data<>+500(SB)/4, $0x3f7ffffe
+DATA vecUnarySigmoidAVX2Data<>+504(SB)/4, $0x3f7ffffe
+DATA vecUnarySigmoidAVX2Data<>+508(SB)/4, $0x3f7ffffe
 DATA vecUnarySigmoidAVX2Data<>+512(SB)/4, $0x3f800000
 DATA vecUnarySigmoidAVX2Data<>+516(SB)/4, $0x3f800000
 DATA vecUnarySigmoidAVX2Data<>+520(SB)/4, $0x3f800000
@@ -2365,13 +2380,15 @@ GLOBL vecUnarySigmoidAVX2Data<>(SB), RODATA|NOPTR, $576
 // func vecUnaryGeluAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryGeluAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryGeluAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnaryGeluAVX2Data<>+32(SB), Y14
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryGeluAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryGeluAVX2Data<>+128(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -2384,20 +2401,18 @@ TEXT ·vecUnaryGeluAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VMULPS vecUnaryGeluAVX2Data<>+128(SB), Y2, Y4
-	VMULPS vecUnaryGeluAVX2Data<>+128(SB), Y3, Y5
-	VMULPS vecUnaryGeluAVX2Data<>+160(SB), Y2, Y2
-	VMULPS vecUnaryGeluAVX2Data<>+160(SB), Y3, Y3
-	VANDPS vecUnaryGeluAVX2Data<>+192(SB), Y2, Y6
-	VANDPS vecUnaryGeluAVX2Data<>+192(SB), Y3, Y7
-	VMOVUPS vecUnaryGeluAVX2Data<>+224(SB), Y8
-	VMOVUPS vecUnaryGeluAVX2Data<>+224(SB), Y9
-	VMINPS Y6, Y8, Y6
-	VMINPS Y7, Y9, Y7
+	VMULPS vecUnaryGeluAVX2Data<>+192(SB), Y2, Y4
+	VMULPS vecUnaryGeluAVX2Data<>+192(SB), Y3, Y5
+	VMULPS vecUnaryGeluAVX2Data<>+224(SB), Y2, Y2
+	VMULPS vecUnaryGeluAVX2Data<>+224(SB), Y3, Y3
+	VANDPS Y15, Y2, Y6
+	VANDPS Y15, Y3, Y7
 	VMOVUPS vecUnaryGeluAVX2Data<>+256(SB), Y8
 	VMOVUPS vecUnaryGeluAVX2Data<>+256(SB), Y9
-	VFMADD213PS vecUnaryGeluAVX2Data<>+288(SB), Y6, Y8
-	VFMADD213PS vecUnaryGeluAVX2Data<>+288(SB), Y7, Y9
+	VMINPS Y6, Y8, Y6
+	VMINPS Y7, Y9, Y7
+	VMOVUPS vecUnaryGeluAVX2Data<>+288(SB), Y8
+	VMOVUPS vecUnaryGeluAVX2Data<>+288(SB), Y9
 	VFMADD213PS vecUnaryGeluAVX2Data<>+320(SB), Y6, Y8
 	VFMADD213PS vecUnaryGeluAVX2Data<>+320(SB), Y7, Y9
 	VFMADD213PS vecUnaryGeluAVX2Data<>+352(SB), Y6, Y8
@@ -2410,46 +2425,48 @@ loop:
 	VFMADD213PS vecUnaryGeluAVX2Data<>+448(SB), Y7, Y9
 	VFMADD213PS vecUnaryGeluAVX2Data<>+480(SB), Y6, Y8
 	VFMADD213PS vecUnaryGeluAVX2Data<>+480(SB), Y7, Y9
+	VFMADD213PS vecUnaryGeluAVX2Data<>+512(SB), Y6, Y8
+	VFMADD213PS vecUnaryGeluAVX2Data<>+512(SB), Y7, Y9
 	VMULPS Y6, Y8, Y6
 	VMULPS Y7, Y9, Y7
-	VMOVUPS vecUnaryGeluAVX2Data<>+512(SB), Y8
-	VMOVUPS vecUnaryGeluAVX2Data<>+512(SB), Y9
-	VFMADD231PS vecUnaryGeluAVX2Data<>+544(SB), Y6, Y8
-	VFMADD231PS vecUnaryGeluAVX2Data<>+544(SB), Y7, Y9
-	VSUBPS vecUnaryGeluAVX2Data<>+512(SB), Y8, Y10
-	VSUBPS vecUnaryGeluAVX2Data<>+512(SB), Y9, Y11
-	VFMADD231PS vecUnaryGeluAVX2Data<>+576(SB), Y10, Y6
-	VFMADD231PS vecUnaryGeluAVX2Data<>+576(SB), Y11, Y7
+	VMOVUPS vecUnaryGeluAVX2Data<>+544(SB), Y8
+	VMOVUPS vecUnaryGeluAVX2Data<>+544(SB), Y9
+	VFMADD231PS vecUnaryGeluAVX2Data<>+576(SB), Y6, Y8
+	VFMADD231PS vecUnaryGeluAVX2Data<>+576(SB), Y7, Y9
+	VSUBPS vecUnaryGeluAVX2Data<>+544(SB), Y8, Y10
+	VSUBPS vecUnaryGeluAVX2Data<>+544(SB), Y9, Y11
 	VFMADD231PS vecUnaryGeluAVX2Data<>+608(SB), Y10, Y6
 	VFMADD231PS vecUnaryGeluAVX2Data<>+608(SB), Y11, Y7
-	VMOVUPS vecUnaryGeluAVX2Data<>+640(SB), Y10
-	VMOVUPS vecUnaryGeluAVX2Data<>+640(SB), Y11
-	VFMADD213PS vecUnaryGeluAVX2Data<>+672(SB), Y6, Y10
-	VFMADD213PS vecUnaryGeluAVX2Data<>+672(SB), Y7, Y11
+	VFMADD231PS vecUnaryGeluAVX2Data<>+640(SB), Y10, Y6
+	VFMADD231PS vecUnaryGeluAVX2Data<>+640(SB), Y11, Y7
+	VMOVUPS vecUnaryGeluAVX2Data<>+672(SB), Y10
+	VMOVUPS vecUnaryGeluAVX2Data<>+672(SB), Y11
 	VFMADD213PS vecUnaryGeluAVX2Data<>+704(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluAVX2Data<>+704(SB), Y7, Y11
 	VFMADD213PS vecUnaryGeluAVX2Data<>+736(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluAVX2Data<>+736(SB), Y7, Y11
 	VFMADD213PS vecUnaryGeluAVX2Data<>+768(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluAVX2Data<>+768(SB), Y7, Y11
+	VFMADD213PS vecUnaryGeluAVX2Data<>+800(SB), Y6, Y10
+	VFMADD213PS vecUnaryGeluAVX2Data<>+800(SB), Y7, Y11
 	VPSLLD $23, Y8, Y8
 	VPSLLD $23, Y9, Y9
 	VMULPS Y6, Y6, Y12
 	VMULPS Y7, Y7, Y13
 	VFMADD213PS Y6, Y12, Y10
 	VFMADD213PS Y7, Y13, Y11
-	VSUBPS vecUnaryGeluAVX2Data<>+800(SB), Y8, Y6
-	VSUBPS vecUnaryGeluAVX2Data<>+800(SB), Y9, Y7
+	VSUBPS Y14, Y8, Y6
+	VSUBPS Y14, Y9, Y7
 	VFMADD231PS Y10, Y8, Y6
 	VFMADD231PS Y11, Y9, Y7
 	VANDPS vecUnaryGeluAVX2Data<>+832(SB), Y2, Y2
 	VANDPS vecUnaryGeluAVX2Data<>+832(SB), Y3, Y3
-	VANDPS vecUnaryGeluAVX2Data<>+192(SB), Y6, Y6
-	VANDPS vecUnaryGeluAVX2Data<>+192(SB), Y7, Y7
+	VANDPS Y15, Y6, Y6
+	VANDPS Y15, Y7, Y7
 	VORPS Y6, Y2, Y2
 	VORPS Y7, Y3, Y3
-	VADDPS vecUnaryGeluAVX2Data<>+800(SB), Y2, Y2
-	VADDPS vecUnaryGeluAVX2Data<>+800(SB), Y3, Y3
+	VADDPS Y14, Y2, Y2
+	VADDPS Y14, Y3, Y3
 	VMULPS Y2, Y4, Y2
 	VMULPS Y3, Y5, Y3
 	VMOVUPS Y2, (SI)(BX*1)
@@ -2462,20 +2479,18 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VMULPS vecUnaryGeluAVX2Data<>+128(SB), Y2, Y4
-	VMULPS vecUnaryGeluAVX2Data<>+128(SB), Y3, Y5
-	VMULPS vecUnaryGeluAVX2Data<>+160(SB), Y2, Y2
-	VMULPS vecUnaryGeluAVX2Data<>+160(SB), Y3, Y3
-	VANDPS vecUnaryGeluAVX2Data<>+192(SB), Y2, Y6
-	VANDPS vecUnaryGeluAVX2Data<>+192(SB), Y3, Y7
-	VMOVUPS vecUnaryGeluAVX2Data<>+224(SB), Y8
-	VMOVUPS vecUnaryGeluAVX2Data<>+224(SB), Y9
-	VMINPS Y6, Y8, Y6
-	VMINPS Y7, Y9, Y7
+	VMULPS vecUnaryGeluAVX2Data<>+192(SB), Y2, Y4
+	VMULPS vecUnaryGeluAVX2Data<>+192(SB), Y3, Y5
+	VMULPS vecUnaryGeluAVX2Data<>+224(SB), Y2, Y2
+	VMULPS vecUnaryGeluAVX2Data<>+224(SB), Y3, Y3
+	VANDPS Y15, Y2, Y6
+	VANDPS Y15, Y3, Y7
 	VMOVUPS vecUnaryGeluAVX2Data<>+256(SB), Y8
 	VMOVUPS vecUnaryGeluAVX2Data<>+256(SB), Y9
-	VFMADD213PS vecUnaryGeluAVX2Data<>+288(SB), Y6, Y8
-	VFMADD213PS vecUnaryGeluAVX2Data<>+288(SB), Y7, Y9
+	VMINPS Y6, Y8, Y6
+	VMINPS Y7, Y9, Y7
+	VMOVUPS vecUnaryGeluAVX2Data<>+288(SB), Y8
+	VMOVUPS vecUnaryGeluAVX2Data<>+288(SB), Y9
 	VFMADD213PS vecUnaryGeluAVX2Data<>+320(SB), Y6, Y8
 	VFMADD213PS vecUnaryGeluAVX2Data<>+320(SB), Y7, Y9
 	VFMADD213PS vecUnaryGeluAVX2Data<>+352(SB), Y6, Y8
@@ -2488,46 +2503,48 @@ tail:
 	VFMADD213PS vecUnaryGeluAVX2Data<>+448(SB), Y7, Y9
 	VFMADD213PS vecUnaryGeluAVX2Data<>+480(SB), Y6, Y8
 	VFMADD213PS vecUnaryGeluAVX2Data<>+480(SB), Y7, Y9
+	VFMADD213PS vecUnaryGeluAVX2Data<>+512(SB), Y6, Y8
+	VFMADD213PS vecUnaryGeluAVX2Data<>+512(SB), Y7, Y9
 	VMULPS Y6, Y8, Y6
 	VMULPS Y7, Y9, Y7
-	VMOVUPS vecUnaryGeluAVX2Data<>+512(SB), Y8
-	VMOVUPS vecUnaryGeluAVX2Data<>+512(SB), Y9
-	VFMADD231PS vecUnaryGeluAVX2Data<>+544(SB), Y6, Y8
-	VFMADD231PS vecUnaryGeluAVX2Data<>+544(SB), Y7, Y9
-	VSUBPS vecUnaryGeluAVX2Data<>+512(SB), Y8, Y10
-	VSUBPS vecUnaryGeluAVX2Data<>+512(SB), Y9, Y11
-	VFMADD231PS vecUnaryGeluAVX2Data<>+576(SB), Y10, Y6
-	VFMADD231PS vecUnaryGeluAVX2Data<>+576(SB), Y11, Y7
+	VMOVUPS vecUnaryGeluAVX2Data<>+544(SB), Y8
+	VMOVUPS vecUnaryGeluAVX2Data<>+544(SB), Y9
+	VFMADD231PS vecUnaryGeluAVX2Data<>+576(SB), Y6, Y8
+	VFMADD231PS vecUnaryGeluAVX2Data<>+576(SB), Y7, Y9
+	VSUBPS vecUnaryGeluAVX2Data<>+544(SB), Y8, Y10
+	VSUBPS vecUnaryGeluAVX2Data<>+544(SB), Y9, Y11
 	VFMADD231PS vecUnaryGeluAVX2Data<>+608(SB), Y10, Y6
 	VFMADD231PS vecUnaryGeluAVX2Data<>+608(SB), Y11, Y7
-	VMOVUPS vecUnaryGeluAVX2Data<>+640(SB), Y10
-	VMOVUPS vecUnaryGeluAVX2Data<>+640(SB), Y11
-	VFMADD213PS vecUnaryGeluAVX2Data<>+672(SB), Y6, Y10
-	VFMADD213PS vecUnaryGeluAVX2Data<>+672(SB), Y7, Y11
+	VFMADD231PS vecUnaryGeluAVX2Data<>+640(SB), Y10, Y6
+	VFMADD231PS vecUnaryGeluAVX2Data<>+640(SB), Y11, Y7
+	VMOVUPS vecUnaryGeluAVX2Data<>+672(SB), Y10
+	VMOVUPS vecUnaryGeluAVX2Data<>+672(SB), Y11
 	VFMADD213PS vecUnaryGeluAVX2Data<>+704(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluAVX2Data<>+704(SB), Y7, Y11
 	VFMADD213PS vecUnaryGeluAVX2Data<>+736(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluAVX2Data<>+736(SB), Y7, Y11
 	VFMADD213PS vecUnaryGeluAVX2Data<>+768(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluAVX2Data<>+768(SB), Y7, Y11
+	VFMADD213PS vecUnaryGeluAVX2Data<>+800(SB), Y6, Y10
+	VFMADD213PS vecUnaryGeluAVX2Data<>+800(SB), Y7, Y11
 	VPSLLD $23, Y8, Y8
 	VPSLLD $23, Y9, Y9
 	VMULPS Y6, Y6, Y12
 	VMULPS Y7, Y7, Y13
 	VFMADD213PS Y6, Y12, Y10
 	VFMADD213PS Y7, Y13, Y11
-	VSUBPS vecUnaryGeluAVX2Data<>+800(SB), Y8, Y6
-	VSUBPS vecUnaryGeluAVX2Data<>+800(SB), Y9, Y7
+	VSUBPS Y14, Y8, Y6
+	VSUBPS Y14, Y9, Y7
 	VFMADD231PS Y10, Y8, Y6
 	VFMADD231PS Y11, Y9, Y7
 	VANDPS vecUnaryGeluAVX2Data<>+832(SB), Y2, Y2
 	VANDPS vecUnaryGeluAVX2Data<>+832(SB), Y3, Y3
-	VANDPS vecUnaryGeluAVX2Data<>+192(SB), Y6, Y6
-	VANDPS vecUnaryGeluAVX2Data<>+192(SB), Y7, Y7
+	VANDPS Y15, Y6, Y6
+	VANDPS Y15, Y7, Y7
 	VORPS Y6, Y2, Y2
 	VORPS Y7, Y3, Y3
-	VADDPS vecUnaryGeluAVX2Data<>+800(SB), Y2, Y2
-	VADDPS vecUnaryGeluAVX2Data<>+800(SB), Y3, Y3
+	VADDPS Y14, Y2, Y2
+	VADDPS Y14, Y3, Y3
 	VMULPS Y2, Y4, Y2
 	VMULPS Y3, Y5, Y3
 	VMASKMOVPS Y2, Y0, (SI)(BX*1)
@@ -2536,214 +2553,214 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryGeluAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryGeluAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryGeluAVX2Data<>+128(SB)/4, $0x3f000000
-DATA vecUnaryGeluAVX2Data<>+132(SB)/4, $0x3f000000
-DATA vecUnaryGeluAVX2Data<>+136(SB)/4, $0x3f000000
-DATA vecUnaryGeluAVX2Data<>+140(SB)/4, $0x3f000000
-DATA vecUnaryGeluAVX2Data<>+144(SB)/4, $0x3f000000
-DATA vecUnaryGeluAVX2Data<>+148(SB)/4, $0x3f000000
-DATA vecUnaryGeluAVX2Data<>+152(SB)/4, $0x3f000000
-DATA vecUnaryGeluAVX2Data<>+156(SB)/4, $0x3f000000
-DATA vecUnaryGeluAVX2Data<>+160(SB)/4, $0x3f3504f3
-DATA vecUnaryGeluAVX2Data<>+164(SB)/4, $0x3f3504f3
-DATA vecUnaryGeluAVX2Data<>+168(SB)/4, $0x3f3504f3
-DATA vecUnaryGeluAVX2Data<>+172(SB)/4, $0x3f3504f3
-DATA vecUnaryGeluAVX2Data<>+176(SB)/4, $0x3f3504f3
-DATA vecUnaryGeluAVX2Data<>+180(SB)/4, $0x3f3504f3
-DATA vecUnaryGeluAVX2Data<>+184(SB)/4, $0x3f3504f3
-DATA vecUnaryGeluAVX2Data<>+188(SB)/4, $0x3f3504f3
-DATA vecUnaryGeluAVX2Data<>+192(SB)/4, $0x7fffffff
-DATA vecUnaryGeluAVX2Data<>+196(SB)/4, $0x7fffffff
-DATA vecUnaryGeluAVX2Data<>+200(SB)/4, $0x7fffffff
-DATA vecUnaryGeluAVX2Data<>+204(SB)/4, $0x7fffffff
-DATA vecUnaryGeluAVX2Data<>+208(SB)/4, $0x7fffffff
-DATA vecUnaryGeluAVX2Data<>+212(SB)/4, $0x7fffffff
-DATA vecUnaryGeluAVX2Data<>+216(SB)/4, $0x7fffffff
-DATA vecUnaryGeluAVX2Data<>+220(SB)/4, $0x7fffffff
-DATA vecUnaryGeluAVX2Data<>+224(SB)/4, $0x40800000
-DATA vecUnaryGeluAVX2Data<>+228(SB)/4, $0x40800000
-DATA vecUnaryGeluAVX2Data<>+232(SB)/4, $0x40800000
-DATA vecUnaryGeluAVX2Data<>+236(SB)/4, $0x40800000
-DATA vecUnaryGeluAVX2Data<>+240(SB)/4, $0x40800000
-DATA vecUnaryGeluAVX2Data<>+244(SB)/4, $0x40800000
-DATA vecUnaryGeluAVX2Data<>+248(SB)/4, $0x40800000
-DATA vecUnaryGeluAVX2Data<>+252(SB)/4, $0x40800000
-DATA vecUnaryGeluAVX2Data<>+256(SB)/4, $0xb81f4a74
-DATA vecUnaryGeluAVX2Data<>+260(SB)/4, $0xb81f4a74
-DATA vecUnaryGeluAVX2Data<>+264(SB)/4, $0xb81f4a74
-DATA vecUnaryGeluAVX2Data<>+268(SB)/4, $0xb81f4a74
-DATA vecUnaryGeluAVX2Data<>+272(SB)/4, $0xb81f4a74
-DATA vecUnaryGeluAVX2Data<>+276(SB)/4, $0xb81f4a74
-DATA vecUnaryGeluAVX2Data<>+280(SB)/4, $0xb81f4a74
-DATA vecUnaryGeluAVX2Data<>+284(SB)/4, $0xb81f4a74
-DATA vecUnaryGeluAVX2Data<>+288(SB)/4, $0x39bdcdab
-DATA vecUnaryGeluAVX2Data<>+292(SB)/4, $0x39bdcdab
-DATA vecUnaryGeluAVX2Data<>+296(SB)/4, $0x39bdcdab
-DATA vecUnaryGeluAVX2Data<>+300(SB)/4, $0x39bdcdab
-DATA vecUnaryGeluAVX2Data<>+304(SB)/4, $0x39bdcdab
-DATA vecUnaryGeluAVX2Data<>+308(SB)/4, $0x39bdcdab
-DATA vecUnaryGeluAVX2Data<>+312(SB)/4, $0x39bdcdab
-DATA vecUnaryGeluAVX2Data<>+316(SB)/4, $0x39bdcdab
-DATA vecUnaryGeluAVX2Data<>+320(SB)/4, $0xba9d84ef
-DATA vecUnaryGeluAVX2Data<>+324(SB)/4, $0xba9d84ef
-DATA vecUnaryGeluAVX2Data<>+328(SB)/4, $0xba9d84ef
-DATA vecUnaryGeluAVX2Data<>+332(SB)/4, $0xba9d84ef
-DATA vecUnaryGeluAVX2Data<>+336(SB)/4, $0xba9d84ef
-DATA vecUnaryGeluAVX2Data<>+340(SB)/4, $0xba9d84ef
-DATA vecUnaryGeluAVX2Data<>+344(SB)/4, $0xba9d84ef
-DATA vecUnaryGeluAVX2Data<>+348(SB)/4, $0xba9d84ef
-DATA vecUnaryGeluAVX2Data<>+352(SB)/4, $0xb98cbcfc
-DATA vecUnaryGeluAVX2Data<>+356(SB)/4, $0xb98cbcfc
-DATA vecUnaryGeluAVX2Data<>+360(SB)/4, $0xb98cbcfc
-DATA vecUnaryGeluAVX2Data<>+364(SB)/4, $0xb98cbcfc
-DATA vecUnaryGeluAVX2Data<>+368(SB)/4, $0xb98cbcfc
-DATA vecUnaryGeluAVX2Data<>+372(SB)/4, $0xb98cbcfc
-DATA vecUnaryGeluAVX2Data<>+376(SB)/4, $0xb98cbcfc
-DATA vecUnaryGeluAVX2Data<>+380(SB)/4, $0xb98cbcfc
-DATA vecUnaryGeluAVX2Data<>+384(SB)/4, $0x3c9e99eb
-DATA vecUnaryGeluAVX2Data<>+388(SB)/4, $0x3c9e99eb
-DATA vecUnaryGeluAVX2Data<>+392(SB)/4, $0x3c9e99eb
-DATA vecUnaryGeluAVX2Data<>+396(SB)/4, $0x3c9e99eb
-DATA vecUnaryGeluAVX2Data<>+400(SB)/4, $0x3c9e99eb
-DATA vecUnaryGeluAVX2Data<>+404(SB)/4, $0x3c9e99eb
-DATA vecUnaryGeluAVX2Data<>+408(SB)/4, $0x3c9e99eb
-DATA vecUnaryGeluAVX2Data<>+412(SB)/4, $0x3c9e99eb
-DATA vecUnaryGeluAVX2Data<>+416(SB)/4, $0xbdd29622
-DATA vecUnaryGeluAVX2Data<>+420(SB)/4, $0xbdd29622
-DATA vecUnaryGeluAVX2Data<>+424(SB)/4, $0xbdd29622
-DATA vecUnaryGeluAVX2Data<>+428(SB)/4, $0xbdd29622
-DATA vecUnaryGeluAVX2Data<>+432(SB)/4, $0xbdd29622
-DATA vecUnaryGeluAVX2Data<>+436(SB)/4, $0xbdd29622
-DATA vecUnaryGeluAVX2Data<>+440(SB)/4, $0xbdd29622
-DATA vecUnaryGeluAVX2Data<>+444(SB)/4, $0xbdd29622
-DATA vecUnaryGeluAVX2Data<>+448(SB)/4, $0xbf22f939
-DATA vecUnaryGeluAVX2Data<>+452(SB)/4, $0xbf22f939
-DATA vecUnaryGeluAVX2Data<>+456(SB)/4, $0xbf22f939
-DATA vecUnaryGeluAVX2Data<>+460(SB)/4, $0xbf22f939
-DATA vecUnaryGeluAVX2Data<>+464(SB)/4, $0xbf22f939
-DATA vecUnaryGeluAVX2Data<>+468(SB)/4, $0xbf22f939
-DATA vecUnaryGeluAVX2Data<>+472(SB)/4, $0xbf22f939
-DATA vecUnaryGeluAVX2Data<>+476(SB)/4, $0xbf22f939
-DATA vecUnaryGeluAVX2Data<>+480(SB)/4, $0xbf906ebb
-DATA vecUnaryGeluAVX2Data<>+484(SB)/4, $0xbf906ebb
-DATA vecUnaryGeluAVX2Data<>+488(SB)/4, $0xbf906ebb
-DATA vecUnaryGeluAVX2Data<>+492(SB)/4, $0xbf906ebb
-DATA vecUnaryGeluAVX2Data<>+496(SB)/4, $0xbf906ebb
-DATA vecUnaryGeluAVX2Data<>+500(SB)/4, $0xbf906ebb
-DATA vecUnaryGeluAVX2Data<>+504(SB)/4, $0xbf906ebb
-DATA vecUnaryGeluAVX2Data<>+508(SB)/4, $0xbf906ebb
-DATA vecUnaryGeluAVX2Data<>+512(SB)/4, $0x4b40007f
-DATA vecUnaryGeluAVX2Data<>+516(SB)/4, $0x4b40007f
-DATA vecUnaryGeluAVX2Data<>+520(SB)/4, $0x4b40007f
-DATA vecUnaryGeluAVX2Data<>+524(SB)/4, $0x4b40007f
-DATA vecUnaryGeluAVX2Data<>+528(SB)/4, $0x4b40007f
-DATA vecUnaryGeluAVX2Data<>+532(SB)/4, $0x4b40007f
-DATA vecUnaryGeluAVX2Data<>+536(SB)/4, $0x4b40007f
-DATA vecUnaryGeluAVX2Data<>+540(SB)/4, $0x4b40007f
-DATA vecUnaryGeluAVX2Data<>+544(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluAVX2Data<>+548(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluAVX2Data<>+552(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluAVX2Data<>+556(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluAVX2Data<>+560(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluAVX2Data<>+564(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluAVX2Data<>+568(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluAVX2Data<>+572(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluAVX2Data<>+576(SB)/4, $0xbf317218
-DATA vecUnaryGeluAVX2Data<>+580(SB)/4, $0xbf317218
-DATA vecUnaryGeluAVX2Data<>+584(SB)/4, $0xbf317218
-DATA vecUnaryGeluAVX2Data<>+588(SB)/4, $0xbf317218
-DATA vecUnaryGeluAVX2Data<>+592(SB)/4, $0xbf317218
-DATA vecUnaryGeluAVX2Data<>+596(SB)/4, $0xbf317218
-DATA vecUnaryGeluAVX2Data<>+600(SB)/4, $0xbf317218
-DATA vecUnaryGeluAVX2Data<>+604(SB)/4, $0xbf317218
-DATA vecUnaryGeluAVX2Data<>+608(SB)/4, $0x3102e308
-DATA vecUnaryGeluAVX2Data<>+612(SB)/4, $0x3102e308
-DATA vecUnaryGeluAVX2Data<>+616(SB)/4, $0x3102e308
-DATA vecUnaryGeluAVX2Data<>+620(SB)/4, $0x3102e308
-DATA vecUnaryGeluAVX2Data<>+624(SB)/4, $0x3102e308
-DATA vecUnaryGeluAVX2Data<>+628(SB)/4, $0x3102e308
-DATA vecUnaryGeluAVX2Data<>+632(SB)/4, $0x3102e308
-DATA vecUnaryGeluAVX2Data<>+636(SB)/4, $0x3102e308
-DATA vecUnaryGeluAVX2Data<>+640(SB)/4, $0x3ab52284
-DATA vecUnaryGeluAVX2Data<>+644(SB)/4, $0x3ab52284
-DATA vecUnaryGeluAVX2Data<>+648(SB)/4, $0x3ab52284
-DATA vecUnaryGeluAVX2Data<>+652(SB)/4, $0x3ab52284
-DATA vecUnaryGeluAVX2Data<>+656(SB)/4, $0x3ab52284
-DATA vecUnaryGeluAVX2Data<>+660(SB)/4, $0x3ab52284
-DATA vecUnaryGeluAVX2Data<>+664(SB)/4, $0x3ab52284
-DATA vecUnaryGeluAVX2Data<>+668(SB)/4, $0x3ab52284
-DATA vecUnaryGeluAVX2Data<>+672(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluAVX2Data<>+676(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluAVX2Data<>+680(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluAVX2Data<>+684(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluAVX2Data<>+688(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluAVX2Data<>+692(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluAVX2Data<>+696(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluAVX2Data<>+700(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluAVX2Data<>+704(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluAVX2Data<>+708(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluAVX2Data<>+712(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluAVX2Data<>+716(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluAVX2Data<>+720(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluAVX2Data<>+724(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluAVX2Data<>+728(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluAVX2Data<>+732(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluAVX2Data<>+736(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluAVX2Data<>+740(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluAVX2Data<>+744(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluAVX2Data<>+748(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluAVX2Data<>+752(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluAVX2Data<>+756(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluAVX2Data<>+760(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluAVX2Data<>+764(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluAVX2Data<>+768(SB)/4, $0x3efffffe
-DATA vecUnaryGeluAVX2Data<>+772(SB)/4, $0x3efffffe
-DATA vecUnaryGeluAVX2Data<>+776(SB)/4, $0x3efffffe
-DATA vecUnaryGeluAVX2Data<>+780(SB)/4, $0x3efffffe
-DATA vecUnaryGeluAVX2Data<>+784(SB)/4, $0x3efffffe
-DATA vecUnaryGeluAVX2Data<>+788(SB)/4, $0x3efffffe
-DATA vecUnaryGeluAVX2Data<>+792(SB)/4, $0x3efffffe
-DATA vecUnaryGeluAVX2Data<>+796(SB)/4, $0x3efffffe
-DATA vecUnaryGeluAVX2Data<>+800(SB)/4, $0x3f800000
-DATA vecUnaryGeluAVX2Data<>+804(SB)/4, $0x3f800000
-DATA vecUnaryGeluAVX2Data<>+808(SB)/4, $0x3f800000
-DATA vecUnaryGeluAVX2Data<>+812(SB)/4, $0x3f800000
-DATA vecUnaryGeluAVX2Data<>+816(SB)/4, $0x3f800000
-DATA vecUnaryGeluAVX2Data<>+820(SB)/4, $0x3f800000
-DATA vecUnaryGeluAVX2Data<>+824(SB)/4, $0x3f800000
-DATA vecUnaryGeluAVX2Data<>+828(SB)/4, $0x3f800000
+DATA vecUnaryGeluAVX2Data<>+0(SB)/4, $0x7fffffff
+DATA vecUnaryGeluAVX2Data<>+4(SB)/4, $0x7fffffff
+DATA vecUnaryGeluAVX2Data<>+8(SB)/4, $0x7fffffff
+DATA vecUnaryGeluAVX2Data<>+12(SB)/4, $0x7fffffff
+DATA vecUnaryGeluAVX2Data<>+16(SB)/4, $0x7fffffff
+DATA vecUnaryGeluAVX2Data<>+20(SB)/4, $0x7fffffff
+DATA vecUnaryGeluAVX2Data<>+24(SB)/4, $0x7fffffff
+DATA vecUnaryGeluAVX2Data<>+28(SB)/4, $0x7fffffff
+DATA vecUnaryGeluAVX2Data<>+32(SB)/4, $0x3f800000
+DATA vecUnaryGeluAVX2Data<>+36(SB)/4, $0x3f800000
+DATA vecUnaryGeluAVX2Data<>+40(SB)/4, $0x3f800000
+DATA vecUnaryGeluAVX2Data<>+44(SB)/4, $0x3f800000
+DATA vecUnaryGeluAVX2Data<>+48(SB)/4, $0x3f800000
+DATA vecUnaryGeluAVX2Data<>+52(SB)/4, $0x3f800000
+DATA vecUnaryGeluAVX2Data<>+56(SB)/4, $0x3f800000
+DATA vecUnaryGeluAVX2Data<>+60(SB)/4, $0x3f800000
+DATA vecUnaryGeluAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+92(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+96(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+100(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+104(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+108(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+112(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+116(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+120(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+124(SB)/4, $0xffffffff
+DATA vecUnaryGeluAVX2Data<>+128(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+132(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+136(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+140(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+144(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+148(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+152(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+156(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+160(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+164(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+168(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+172(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+176(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+180(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+184(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+188(SB)/4, $0x00000000
+DATA vecUnaryGeluAVX2Data<>+192(SB)/4, $0x3f000000
+DATA vecUnaryGeluAVX2Data<>+196(SB)/4, $0x3f000000
+DATA vecUnaryGeluAVX2Data<>+200(SB)/4, $0x3f000000
+DATA vecUnaryGeluAVX2Data<>+204(SB)/4, $0x3f000000
+DATA vecUnaryGeluAVX2Data<>+208(SB)/4, $0x3f000000
+DATA vecUnaryGeluAVX2Data<>+212(SB)/4, $0x3f000000
+DATA vecUnaryGeluAVX2Data<>+216(SB)/4, $0x3f000000
+DATA vecUnaryGeluAVX2Data<>+220(SB)/4, $0x3f000000
+DATA vecUnaryGeluAVX2Data<>+224(SB)/4, $0x3f3504f3
+DATA vecUnaryGeluAVX2Data<>+228(SB)/4, $0x3f3504f3
+DATA vecUnaryGeluAVX2Data<>+232(SB)/4, $0x3f3504f3
+DATA vecUnaryGeluAVX2Data<>+236(SB)/4, $0x3f3504f3
+DATA vecUnaryGeluAVX2Data<>+240(SB)/4, $0x3f3504f3
+DATA vecUnaryGeluAVX2Data<>+244(SB)/4, $0x3f3504f3
+DATA vecUnaryGeluAVX2Data<>+248(SB)/4, $0x3f3504f3
+DATA vecUnaryGeluAVX2Data<>+252(SB)/4, $0x3f3504f3
+DATA vecUnaryGeluAVX2Data<>+256(SB)/4, $0x40800000
+DATA vecUnaryGeluAVX2Data<>+260(SB)/4, $0x40800000
+DATA vecUnaryGeluAVX2Data<>+264(SB)/4, $0x40800000
+DATA vecUnaryGeluAVX2Data<>+268(SB)/4, $0x40800000
+DATA vecUnaryGeluAVX2Data<>+272(SB)/4, $0x40800000
+DATA vecUnaryGeluAVX2Data<>+276(SB)/4, $0x40800000
+DATA vecUnaryGeluAVX2Data<>+280(SB)/4, $0x40800000
+DATA vecUnaryGeluAVX2Data<>+284(SB)/4, $0x40800000
+DATA vecUnaryGeluAVX2Data<>+288(SB)/4, $0xb81f4a74
+DATA vecUnaryGeluAVX2Data<>+292(SB)/4, $0xb81f4a74
+DATA vecUnaryGeluAVX2Data<>+296(SB)/4, $0xb81f4a74
+DATA vecUnaryGeluAVX2Data<>+300(SB)/4, $0xb81f4a74
+DATA vecUnaryGeluAVX2Data<>+304(SB)/4, $0xb81f4a74
+DATA vecUnaryGeluAVX2Data<>+308(SB)/4, $0xb81f4a74
+DATA vecUnaryGeluAVX2Data<>+312(SB)/4, $0xb81f4a74
+DATA vecUnaryGeluAVX2Data<>+316(SB)/4, $0xb81f4a74
+DATA vecUnaryGeluAVX2Data<>+320(SB)/4, $0x39bdcdab
+DATA vecUnaryGeluAVX2Data<>+324(SB)/4, $0x39bdcdab
+DATA vecUnaryGeluAVX2Data<>+328(SB)/4, $0x39bdcdab
+DATA vecUnaryGeluAVX2Data<>+332(SB)/4, $0x39bdcdab
+DATA vecUnaryGeluAVX2Data<>+336(SB)/4, $0x39bdcdab
+DATA vecUnaryGeluAVX2Data<>+340(SB)/4, $0x39bdcdab
+DATA vecUnaryGeluAVX2Data<>+344(SB)/4, $0x39bdcdab
+DATA vecUnaryGeluAVX2Data<>+348(SB)/4, $0x39bdcdab
+DATA vecUnaryGeluAVX2Data<>+352(SB)/4, $0xba9d84ef
+DATA vecUnaryGeluAVX2Data<>+356(SB)/4, $0xba9d84ef
+DATA vecUnaryGeluAVX2Data<>+360(SB)/4, $0xba9d84ef
+DATA vecUnaryGeluAVX2Data<>+364(SB)/4, $0xba9d84ef
+DATA vecUnaryGeluAVX2Data<>+368(SB)/4, $0xba9d84ef
+DATA vecUnaryGeluAVX2Data<>+372(SB)/4, $0xba9d84ef
+DATA vecUnaryGeluAVX2Data<>+376(SB)/4, $0xba9d84ef
+DATA vecUnaryGeluAVX2Data<>+380(SB)/4, $0xba9d84ef
+DATA vecUnaryGeluAVX2Data<>+384(SB)/4, $0xb98cbcfc
+DATA vecUnaryGeluAVX2Data<>+388(SB)/4, $0xb98cbcfc
+DATA vecUnaryGeluAVX2Data<>+392(SB)/4, $0xb98cbcfc
+DATA vecUnaryGeluAVX2Data<>+396(SB)/4, $0xb98cbcfc
+DATA vecUnaryGeluAVX2Data<>+400(SB)/4, $0xb98cbcfc
+DATA vecUnaryGeluAVX2Data<>+404(SB)/4, $0xb98cbcfc
+DATA vecUnaryGeluAVX2Data<>+408(SB)/4, $0xb98cbcfc
+DATA vecUnaryGeluAVX2Data<>+412(SB)/4, $0xb98cbcfc
+DATA vecUnaryGeluAVX2Data<>+416(SB)/4, $0x3c9e99eb
+DATA vecUnaryGeluAVX2Data<>+420(SB)/4, $0x3c9e99eb
+DATA vecUnaryGeluAVX2Data<>+424(SB)/4, $0x3c9e99eb
+DATA vecUnaryGeluAVX2Data<>+428(SB)/4, $0x3c9e99eb
+DATA vecUnaryGeluAVX2Data<>+432(SB)/4, $0x3c9e99eb
+DATA vecUnaryGeluAVX2Data<>+436(SB)/4, $0x3c9e99eb
+DATA vecUnaryGeluAVX2Data<>+440(SB)/4, $0x3c9e99eb
+DATA vecUnaryGeluAVX2Data<>+444(SB)/4, $0x3c9e99eb
+DATA vecUnaryGeluAVX2Data<>+448(SB)/4, $0xbdd29622
+DATA vecUnaryGeluAVX2Data<>+452(SB)/4, $0xbdd29622
+DATA vecUnaryGeluAVX2Data<>+456(SB)/4, $0xbdd29622
+DATA vecUnaryGeluAVX2Data<>+460(SB)/4, $0xbdd29622
+DATA vecUnaryGeluAVX2Data<>+464(SB)/4, $0xbdd29622
+DATA vecUnaryGeluAVX2Data<>+468(SB)/4, $0xbdd29622
+DATA vecUnaryGeluAVX2Data<>+472(SB)/4, $0xbdd29622
+DATA vecUnaryGeluAVX2Data<>+476(SB)/4, $0xbdd29622
+DATA vecUnaryGeluAVX2Data<>+480(SB)/4, $0xbf22f939
+DATA vecUnaryGeluAVX2Data<>+484(SB)/4, $0xbf22f939
+DATA vecUnaryGeluAVX2Data<>+488(SB)/4, $0xbf22f939
+DATA vecUnaryGeluAVX2Data<>+492(SB)/4, $0xbf22f939
+DATA vecUnaryGeluAVX2Data<>+496(SB)/4, $0xbf22f939
+DATA vecUnaryGeluAVX2Data<>+500(SB)/4, $0xbf22f939
+DATA vecUnaryGeluAVX2Data<>+504(SB)/4, $0xbf22f939
+DATA vecUnaryGeluAVX2Data<>+508(SB)/4, $0xbf22f939
+DATA vecUnaryGeluAVX2Data<>+512(SB)/4, $0xbf906ebb
+DATA vecUnaryGeluAVX2Data<>+516(SB)/4, $0xbf906ebb
+DATA vecUnaryGeluAVX2Data<>+520(SB)/4, $0xbf906ebb
+DATA vecUnaryGeluAVX2Data<>+524(SB)/4, $0xbf906ebb
+DATA vecUnaryGeluAVX2Data<>+528(SB)/4, $0xbf906ebb
+DATA vecUnaryGeluAVX2Data<>+532(SB)/4, $0xbf906ebb
+DATA vecUnaryGeluAVX2Data<>+536(SB)/4, $0xbf906ebb
+DATA vecUnaryGeluAVX2Data<>+540(SB)/4, $0xbf906ebb
+DATA vecUnaryGeluAVX2Data<>+544(SB)/4, $0x4b40007f
+DATA vecUnaryGeluAVX2Data<>+548(SB)/4, $0x4b40007f
+DATA vecUnaryGeluAVX2Data<>+552(SB)/4, $0x4b40007f
+DATA vecUnaryGeluAVX2Data<>+556(SB)/4, $0x4b40007f
+DATA vecUnaryGeluAVX2Data<>+560(SB)/4, $0x4b40007f
+DATA vecUnaryGeluAVX2Data<>+564(SB)/4, $0x4b40007f
+DATA vecUnaryGeluAVX2Data<>+568(SB)/4, $0x4b40007f
+DATA vecUnaryGeluAVX2Data<>+572(SB)/4, $0x4b40007f
+DATA vecUnaryGeluAVX2Data<>+576(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluAVX2Data<>+580(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluAVX2Data<>+584(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluAVX2Data<>+588(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluAVX2Data<>+592(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluAVX2Data<>+596(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluAVX2Data<>+600(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluAVX2Data<>+604(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluAVX2Data<>+608(SB)/4, $0xbf317218
+DATA vecUnaryGeluAVX2Data<>+612(SB)/4, $0xbf317218
+DATA vecUnaryGeluAVX2Data<>+616(SB)/4, $0xbf317218
+DATA vecUnaryGeluAVX2Data<>+620(SB)/4, $0xbf317218
+DATA vecUnaryGeluAVX2Data<>+624(SB)/4, $0xbf317218
+DATA vecUnaryGeluAVX2Data<>+628(SB)/4, $0xbf317218
+DATA vecUnaryGeluAVX2Data<>+632(SB)/4, $0xbf317218
+DATA vecUnaryGeluAVX2Data<>+636(SB)/4, $0xbf317218
+DATA vecUnaryGeluAVX2Data<>+640(SB)/4, $0x3102e308
+DATA vecUnaryGeluAVX2Data<>+644(SB)/4, $0x3102e308
+DATA vecUnaryGeluAVX2Data<>+648(SB)/4, $0x3102e308
+DATA vecUnaryGeluAVX2Data<>+652(SB)/4, $0x3102e308
+DATA vecUnaryGeluAVX2Data<>+656(SB)/4, $0x3102e308
+DATA vecUnaryGeluAVX2Data<>+660(SB)/4, $0x3102e308
+DATA vecUnaryGeluAVX2Data<>+664(SB)/4, $0x3102e308
+DATA vecUnaryGeluAVX2Data<>+668(SB)/4, $0x3102e308
+DATA vecUnaryGeluAVX2Data<>+672(SB)/4, $0x3ab52284
+DATA vecUnaryGeluAVX2Data<>+676(SB)/4, $0x3ab52284
+DATA vecUnaryGeluAVX2Data<>+680(SB)/4, $0x3ab52284
+DATA vecUnaryGeluAVX2Data<>+684(SB)/4, $0x3ab52284
+DATA vecUnaryGeluAVX2Data<>+688(SB)/4, $0x3ab52284
+DATA vecUnaryGeluAVX2Data<>+692(SB)/4, $0x3ab52284
+DATA vecUnaryGeluAVX2Data<>+696(SB)/4, $0x3ab52284
+DATA vecUnaryGeluAVX2Data<>+700(SB)/4, $0x3ab52284
+DATA vecUnaryGeluAVX2Data<>+704(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluAVX2Data<>+708(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluAVX2Data<>+712(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluAVX2Data<>+716(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluAVX2Data<>+720(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluAVX2Data<>+724(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluAVX2Data<>+728(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluAVX2Data<>+732(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluAVX2Data<>+736(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluAVX2Data<>+740(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluAVX2Data<>+744(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluAVX2Data<>+748(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluAVX2Data<>+752(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluAVX2Data<>+756(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluAVX2Data<>+760(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluAVX2Data<>+764(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluAVX2Data<>+768(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluAVX2Data<>+772(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluAVX2Data<>+776(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluAVX2Data<>+780(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluAVX2Data<>+784(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluAVX2Data<>+788(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluAVX2Data<>+792(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluAVX2Data<>+796(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluAVX2Data<>+800(SB)/4, $0x3efffffe
+DATA vecUnaryGeluAVX2Data<>+804(SB)/4, $0x3efffffe
+DATA vecUnaryGeluAVX2Data<>+808(SB)/4, $0x3efffffe
+DATA vecUnaryGeluAVX2Data<>+812(SB)/4, $0x3efffffe
+DATA vecUnaryGeluAVX2Data<>+816(SB)/4, $0x3efffffe
+DATA vecUnaryGeluAVX2Data<>+820(SB)/4, $0x3efffffe
+DATA vecUnaryGeluAVX2Data<>+824(SB)/4, $0x3efffffe
+DATA vecUnaryGeluAVX2Data<>+828(SB)/4, $0x3efffffe
 DATA vecUnaryGeluAVX2Data<>+832(SB)/4, $0x80000000
 DATA vecUnaryGeluAVX2Data<>+836(SB)/4, $0x80000000
 DATA vecUnaryGeluAVX2Data<>+840(SB)/4, $0x80000000
@@ -2757,13 +2774,15 @@ GLOBL vecUnaryGeluAVX2Data<>(SB), RODATA|NOPTR, $864
 // func vecUnaryGeluTanhAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryGeluTanhAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+32(SB), Y14
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryGeluTanhAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryGeluTanhAVX2Data<>+128(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -2776,68 +2795,68 @@ TEXT ·vecUnaryGeluTanhAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VMULPS vecUnaryGeluTanhAVX2Data<>+128(SB), Y2, Y4
-	VMULPS vecUnaryGeluTanhAVX2Data<>+128(SB), Y3, Y5
+	VMULPS vecUnaryGeluTanhAVX2Data<>+192(SB), Y2, Y4
+	VMULPS vecUnaryGeluTanhAVX2Data<>+192(SB), Y3, Y5
 	VMULPS Y2, Y2, Y6
 	VMULPS Y3, Y3, Y7
 	VMULPS Y2, Y6, Y6
 	VMULPS Y3, Y7, Y7
-	VMULPS vecUnaryGeluTanhAVX2Data<>+160(SB), Y6, Y6
-	VMULPS vecUnaryGeluTanhAVX2Data<>+160(SB), Y7, Y7
+	VMULPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y6, Y6
+	VMULPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y7, Y7
 	VADDPS Y6, Y2, Y2
 	VADDPS Y7, Y3, Y3
-	VMULPS vecUnaryGeluTanhAVX2Data<>+192(SB), Y2, Y2
-	VMULPS vecUnaryGeluTanhAVX2Data<>+192(SB), Y3, Y3
-	VORPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y2, Y6
-	VORPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y3, Y7
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+256(SB), Y8
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+256(SB), Y9
+	VMULPS vecUnaryGeluTanhAVX2Data<>+256(SB), Y2, Y2
+	VMULPS vecUnaryGeluTanhAVX2Data<>+256(SB), Y3, Y3
+	VORPS Y15, Y2, Y6
+	VORPS Y15, Y3, Y7
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y8
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y9
 	VMAXPS Y6, Y8, Y6
 	VMAXPS Y7, Y9, Y7
 	VADDPS Y6, Y6, Y6
 	VADDPS Y7, Y7, Y7
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y8
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y9
-	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+320(SB), Y6, Y8
-	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+320(SB), Y7, Y9
-	VSUBPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y8, Y10
-	VSUBPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y9, Y11
-	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+352(SB), Y10, Y6
-	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+352(SB), Y11, Y7
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+320(SB), Y8
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+320(SB), Y9
+	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+352(SB), Y6, Y8
+	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+352(SB), Y7, Y9
+	VSUBPS vecUnaryGeluTanhAVX2Data<>+320(SB), Y8, Y10
+	VSUBPS vecUnaryGeluTanhAVX2Data<>+320(SB), Y9, Y11
 	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+384(SB), Y10, Y6
 	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+384(SB), Y11, Y7
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+416(SB), Y10
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+416(SB), Y11
-	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+448(SB), Y6, Y10
-	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+448(SB), Y7, Y11
+	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+416(SB), Y10, Y6
+	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+416(SB), Y11, Y7
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+448(SB), Y10
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+448(SB), Y11
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+480(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+480(SB), Y7, Y11
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+512(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+512(SB), Y7, Y11
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+544(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+544(SB), Y7, Y11
+	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+576(SB), Y6, Y10
+	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+576(SB), Y7, Y11
 	VPSLLD $23, Y8, Y8
 	VPSLLD $23, Y9, Y9
 	VMULPS Y6, Y6, Y12
 	VMULPS Y7, Y7, Y13
 	VFMADD213PS Y6, Y12, Y10
 	VFMADD213PS Y7, Y13, Y11
-	VSUBPS vecUnaryGeluTanhAVX2Data<>+576(SB), Y8, Y6
-	VSUBPS vecUnaryGeluTanhAVX2Data<>+576(SB), Y9, Y7
+	VSUBPS Y14, Y8, Y6
+	VSUBPS Y14, Y9, Y7
 	VFMADD231PS Y10, Y8, Y6
 	VFMADD231PS Y11, Y9, Y7
 	VADDPS vecUnaryGeluTanhAVX2Data<>+608(SB), Y6, Y8
 	VADDPS vecUnaryGeluTanhAVX2Data<>+608(SB), Y7, Y9
 	VDIVPS Y8, Y6, Y6
 	VDIVPS Y9, Y7, Y7
-	VANDPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y2, Y2
-	VANDPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y3, Y3
+	VANDPS Y15, Y2, Y2
+	VANDPS Y15, Y3, Y3
 	VANDPS vecUnaryGeluTanhAVX2Data<>+640(SB), Y6, Y6
 	VANDPS vecUnaryGeluTanhAVX2Data<>+640(SB), Y7, Y7
 	VORPS Y6, Y2, Y2
 	VORPS Y7, Y3, Y3
-	VADDPS vecUnaryGeluTanhAVX2Data<>+576(SB), Y2, Y2
-	VADDPS vecUnaryGeluTanhAVX2Data<>+576(SB), Y3, Y3
+	VADDPS Y14, Y2, Y2
+	VADDPS Y14, Y3, Y3
 	VMULPS Y2, Y4, Y2
 	VMULPS Y3, Y5, Y3
 	VMOVUPS Y2, (SI)(BX*1)
@@ -2850,68 +2869,68 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VMULPS vecUnaryGeluTanhAVX2Data<>+128(SB), Y2, Y4
-	VMULPS vecUnaryGeluTanhAVX2Data<>+128(SB), Y3, Y5
+	VMULPS vecUnaryGeluTanhAVX2Data<>+192(SB), Y2, Y4
+	VMULPS vecUnaryGeluTanhAVX2Data<>+192(SB), Y3, Y5
 	VMULPS Y2, Y2, Y6
 	VMULPS Y3, Y3, Y7
 	VMULPS Y2, Y6, Y6
 	VMULPS Y3, Y7, Y7
-	VMULPS vecUnaryGeluTanhAVX2Data<>+160(SB), Y6, Y6
-	VMULPS vecUnaryGeluTanhAVX2Data<>+160(SB), Y7, Y7
+	VMULPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y6, Y6
+	VMULPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y7, Y7
 	VADDPS Y6, Y2, Y2
 	VADDPS Y7, Y3, Y3
-	VMULPS vecUnaryGeluTanhAVX2Data<>+192(SB), Y2, Y2
-	VMULPS vecUnaryGeluTanhAVX2Data<>+192(SB), Y3, Y3
-	VORPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y2, Y6
-	VORPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y3, Y7
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+256(SB), Y8
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+256(SB), Y9
+	VMULPS vecUnaryGeluTanhAVX2Data<>+256(SB), Y2, Y2
+	VMULPS vecUnaryGeluTanhAVX2Data<>+256(SB), Y3, Y3
+	VORPS Y15, Y2, Y6
+	VORPS Y15, Y3, Y7
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y8
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y9
 	VMAXPS Y6, Y8, Y6
 	VMAXPS Y7, Y9, Y7
 	VADDPS Y6, Y6, Y6
 	VADDPS Y7, Y7, Y7
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y8
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y9
-	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+320(SB), Y6, Y8
-	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+320(SB), Y7, Y9
-	VSUBPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y8, Y10
-	VSUBPS vecUnaryGeluTanhAVX2Data<>+288(SB), Y9, Y11
-	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+352(SB), Y10, Y6
-	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+352(SB), Y11, Y7
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+320(SB), Y8
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+320(SB), Y9
+	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+352(SB), Y6, Y8
+	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+352(SB), Y7, Y9
+	VSUBPS vecUnaryGeluTanhAVX2Data<>+320(SB), Y8, Y10
+	VSUBPS vecUnaryGeluTanhAVX2Data<>+320(SB), Y9, Y11
 	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+384(SB), Y10, Y6
 	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+384(SB), Y11, Y7
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+416(SB), Y10
-	VMOVUPS vecUnaryGeluTanhAVX2Data<>+416(SB), Y11
-	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+448(SB), Y6, Y10
-	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+448(SB), Y7, Y11
+	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+416(SB), Y10, Y6
+	VFMADD231PS vecUnaryGeluTanhAVX2Data<>+416(SB), Y11, Y7
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+448(SB), Y10
+	VMOVUPS vecUnaryGeluTanhAVX2Data<>+448(SB), Y11
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+480(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+480(SB), Y7, Y11
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+512(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+512(SB), Y7, Y11
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+544(SB), Y6, Y10
 	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+544(SB), Y7, Y11
+	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+576(SB), Y6, Y10
+	VFMADD213PS vecUnaryGeluTanhAVX2Data<>+576(SB), Y7, Y11
 	VPSLLD $23, Y8, Y8
 	VPSLLD $23, Y9, Y9
 	VMULPS Y6, Y6, Y12
 	VMULPS Y7, Y7, Y13
 	VFMADD213PS Y6, Y12, Y10
 	VFMADD213PS Y7, Y13, Y11
-	VSUBPS vecUnaryGeluTanhAVX2Data<>+576(SB), Y8, Y6
-	VSUBPS vecUnaryGeluTanhAVX2Data<>+576(SB), Y9, Y7
+	VSUBPS Y14, Y8, Y6
+	VSUBPS Y14, Y9, Y7
 	VFMADD231PS Y10, Y8, Y6
 	VFMADD231PS Y11, Y9, Y7
 	VADDPS vecUnaryGeluTanhAVX2Data<>+608(SB), Y6, Y8
 	VADDPS vecUnaryGeluTanhAVX2Data<>+608(SB), Y7, Y9
 	VDIVPS Y8, Y6, Y6
 	VDIVPS Y9, Y7, Y7
-	VANDPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y2, Y2
-	VANDPS vecUnaryGeluTanhAVX2Data<>+224(SB), Y3, Y3
+	VANDPS Y15, Y2, Y2
+	VANDPS Y15, Y3, Y3
 	VANDPS vecUnaryGeluTanhAVX2Data<>+640(SB), Y6, Y6
 	VANDPS vecUnaryGeluTanhAVX2Data<>+640(SB), Y7, Y7
 	VORPS Y6, Y2, Y2
 	VORPS Y7, Y3, Y3
-	VADDPS vecUnaryGeluTanhAVX2Data<>+576(SB), Y2, Y2
-	VADDPS vecUnaryGeluTanhAVX2Data<>+576(SB), Y3, Y3
+	VADDPS Y14, Y2, Y2
+	VADDPS Y14, Y3, Y3
 	VMULPS Y2, Y4, Y2
 	VMULPS Y3, Y5, Y3
 	VMASKMOVPS Y2, Y0, (SI)(BX*1)
@@ -2920,158 +2939,158 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryGeluTanhAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryGeluTanhAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryGeluTanhAVX2Data<>+128(SB)/4, $0x3f000000
-DATA vecUnaryGeluTanhAVX2Data<>+132(SB)/4, $0x3f000000
-DATA vecUnaryGeluTanhAVX2Data<>+136(SB)/4, $0x3f000000
-DATA vecUnaryGeluTanhAVX2Data<>+140(SB)/4, $0x3f000000
-DATA vecUnaryGeluTanhAVX2Data<>+144(SB)/4, $0x3f000000
-DATA vecUnaryGeluTanhAVX2Data<>+148(SB)/4, $0x3f000000
-DATA vecUnaryGeluTanhAVX2Data<>+152(SB)/4, $0x3f000000
-DATA vecUnaryGeluTanhAVX2Data<>+156(SB)/4, $0x3f000000
-DATA vecUnaryGeluTanhAVX2Data<>+160(SB)/4, $0x3d372713
-DATA vecUnaryGeluTanhAVX2Data<>+164(SB)/4, $0x3d372713
-DATA vecUnaryGeluTanhAVX2Data<>+168(SB)/4, $0x3d372713
-DATA vecUnaryGeluTanhAVX2Data<>+172(SB)/4, $0x3d372713
-DATA vecUnaryGeluTanhAVX2Data<>+176(SB)/4, $0x3d372713
-DATA vecUnaryGeluTanhAVX2Data<>+180(SB)/4, $0x3d372713
-DATA vecUnaryGeluTanhAVX2Data<>+184(SB)/4, $0x3d372713
-DATA vecUnaryGeluTanhAVX2Data<>+188(SB)/4, $0x3d372713
-DATA vecUnaryGeluTanhAVX2Data<>+192(SB)/4, $0x3f4c422a
-DATA vecUnaryGeluTanhAVX2Data<>+196(SB)/4, $0x3f4c422a
-DATA vecUnaryGeluTanhAVX2Data<>+200(SB)/4, $0x3f4c422a
-DATA vecUnaryGeluTanhAVX2Data<>+204(SB)/4, $0x3f4c422a
-DATA vecUnaryGeluTanhAVX2Data<>+208(SB)/4, $0x3f4c422a
-DATA vecUnaryGeluTanhAVX2Data<>+212(SB)/4, $0x3f4c422a
-DATA vecUnaryGeluTanhAVX2Data<>+216(SB)/4, $0x3f4c422a
-DATA vecUnaryGeluTanhAVX2Data<>+220(SB)/4, $0x3f4c422a
-DATA vecUnaryGeluTanhAVX2Data<>+224(SB)/4, $0x80000000
-DATA vecUnaryGeluTanhAVX2Data<>+228(SB)/4, $0x80000000
-DATA vecUnaryGeluTanhAVX2Data<>+232(SB)/4, $0x80000000
-DATA vecUnaryGeluTanhAVX2Data<>+236(SB)/4, $0x80000000
-DATA vecUnaryGeluTanhAVX2Data<>+240(SB)/4, $0x80000000
-DATA vecUnaryGeluTanhAVX2Data<>+244(SB)/4, $0x80000000
-DATA vecUnaryGeluTanhAVX2Data<>+248(SB)/4, $0x80000000
-DATA vecUnaryGeluTanhAVX2Data<>+252(SB)/4, $0x80000000
-DATA vecUnaryGeluTanhAVX2Data<>+256(SB)/4, $0xc1200000
-DATA vecUnaryGeluTanhAVX2Data<>+260(SB)/4, $0xc1200000
-DATA vecUnaryGeluTanhAVX2Data<>+264(SB)/4, $0xc1200000
-DATA vecUnaryGeluTanhAVX2Data<>+268(SB)/4, $0xc1200000
-DATA vecUnaryGeluTanhAVX2Data<>+272(SB)/4, $0xc1200000
-DATA vecUnaryGeluTanhAVX2Data<>+276(SB)/4, $0xc1200000
-DATA vecUnaryGeluTanhAVX2Data<>+280(SB)/4, $0xc1200000
-DATA vecUnaryGeluTanhAVX2Data<>+284(SB)/4, $0xc1200000
-DATA vecUnaryGeluTanhAVX2Data<>+288(SB)/4, $0x4b40007f
-DATA vecUnaryGeluTanhAVX2Data<>+292(SB)/4, $0x4b40007f
-DATA vecUnaryGeluTanhAVX2Data<>+296(SB)/4, $0x4b40007f
-DATA vecUnaryGeluTanhAVX2Data<>+300(SB)/4, $0x4b40007f
-DATA vecUnaryGeluTanhAVX2Data<>+304(SB)/4, $0x4b40007f
-DATA vecUnaryGeluTanhAVX2Data<>+308(SB)/4, $0x4b40007f
-DATA vecUnaryGeluTanhAVX2Data<>+312(SB)/4, $0x4b40007f
-DATA vecUnaryGeluTanhAVX2Data<>+316(SB)/4, $0x4b40007f
-DATA vecUnaryGeluTanhAVX2Data<>+320(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluTanhAVX2Data<>+324(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluTanhAVX2Data<>+328(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluTanhAVX2Data<>+332(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluTanhAVX2Data<>+336(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluTanhAVX2Data<>+340(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluTanhAVX2Data<>+344(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluTanhAVX2Data<>+348(SB)/4, $0x3fb8aa3b
-DATA vecUnaryGeluTanhAVX2Data<>+352(SB)/4, $0xbf317218
-DATA vecUnaryGeluTanhAVX2Data<>+356(SB)/4, $0xbf317218
-DATA vecUnaryGeluTanhAVX2Data<>+360(SB)/4, $0xbf317218
-DATA vecUnaryGeluTanhAVX2Data<>+364(SB)/4, $0xbf317218
-DATA vecUnaryGeluTanhAVX2Data<>+368(SB)/4, $0xbf317218
-DATA vecUnaryGeluTanhAVX2Data<>+372(SB)/4, $0xbf317218
-DATA vecUnaryGeluTanhAVX2Data<>+376(SB)/4, $0xbf317218
-DATA vecUnaryGeluTanhAVX2Data<>+380(SB)/4, $0xbf317218
-DATA vecUnaryGeluTanhAVX2Data<>+384(SB)/4, $0x3102e308
-DATA vecUnaryGeluTanhAVX2Data<>+388(SB)/4, $0x3102e308
-DATA vecUnaryGeluTanhAVX2Data<>+392(SB)/4, $0x3102e308
-DATA vecUnaryGeluTanhAVX2Data<>+396(SB)/4, $0x3102e308
-DATA vecUnaryGeluTanhAVX2Data<>+400(SB)/4, $0x3102e308
-DATA vecUnaryGeluTanhAVX2Data<>+404(SB)/4, $0x3102e308
-DATA vecUnaryGeluTanhAVX2Data<>+408(SB)/4, $0x3102e308
-DATA vecUnaryGeluTanhAVX2Data<>+412(SB)/4, $0x3102e308
-DATA vecUnaryGeluTanhAVX2Data<>+416(SB)/4, $0x3ab52284
-DATA vecUnaryGeluTanhAVX2Data<>+420(SB)/4, $0x3ab52284
-DATA vecUnaryGeluTanhAVX2Data<>+424(SB)/4, $0x3ab52284
-DATA vecUnaryGeluTanhAVX2Data<>+428(SB)/4, $0x3ab52284
-DATA vecUnaryGeluTanhAVX2Data<>+432(SB)/4, $0x3ab52284
-DATA vecUnaryGeluTanhAVX2Data<>+436(SB)/4, $0x3ab52284
-DATA vecUnaryGeluTanhAVX2Data<>+440(SB)/4, $0x3ab52284
-DATA vecUnaryGeluTanhAVX2Data<>+444(SB)/4, $0x3ab52284
-DATA vecUnaryGeluTanhAVX2Data<>+448(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluTanhAVX2Data<>+452(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluTanhAVX2Data<>+456(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluTanhAVX2Data<>+460(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluTanhAVX2Data<>+464(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluTanhAVX2Data<>+468(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluTanhAVX2Data<>+472(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluTanhAVX2Data<>+476(SB)/4, $0x3c091cd5
-DATA vecUnaryGeluTanhAVX2Data<>+480(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluTanhAVX2Data<>+484(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluTanhAVX2Data<>+488(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluTanhAVX2Data<>+492(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluTanhAVX2Data<>+496(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluTanhAVX2Data<>+500(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluTanhAVX2Data<>+504(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluTanhAVX2Data<>+508(SB)/4, $0x3d2aac5c
-DATA vecUnaryGeluTanhAVX2Data<>+512(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluTanhAVX2Data<>+516(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluTanhAVX2Data<>+520(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluTanhAVX2Data<>+524(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluTanhAVX2Data<>+528(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluTanhAVX2Data<>+532(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluTanhAVX2Data<>+536(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluTanhAVX2Data<>+540(SB)/4, $0x3e2aaa49
-DATA vecUnaryGeluTanhAVX2Data<>+544(SB)/4, $0x3efffffe
-DATA vecUnaryGeluTanhAVX2Data<>+548(SB)/4, $0x3efffffe
-DATA vecUnaryGeluTanhAVX2Data<>+552(SB)/4, $0x3efffffe
-DATA vecUnaryGeluTanhAVX2Data<>+556(SB)/4, $0x3efffffe
-DATA vecUnaryGeluTanhAVX2Data<>+560(SB)/4, $0x3efffffe
-DATA vecUnaryGeluTanhAVX2Data<>+564(SB)/4, $0x3efffffe
-DATA vecUnaryGeluTanhAVX2Data<>+568(SB)/4, $0x3efffffe
-DATA vecUnaryGeluTanhAVX2Data<>+572(SB)/4, $0x3efffffe
-DATA vecUnaryGeluTanhAVX2Data<>+576(SB)/4, $0x3f800000
-DATA vecUnaryGeluTanhAVX2Data<>+580(SB)/4, $0x3f800000
-DATA vecUnaryGeluTanhAVX2Data<>+584(SB)/4, $0x3f800000
-DATA vecUnaryGeluTanhAVX2Data<>+588(SB)/4, $0x3f800000
-DATA vecUnaryGeluTanhAVX2Data<>+592(SB)/4, $0x3f800000
-DATA vecUnaryGeluTanhAVX2Data<>+596(SB)/4, $0x3f800000
-DATA vecUnaryGeluTanhAVX2Data<>+600(SB)/4, $0x3f800000
-DATA vecUnaryGeluTanhAVX2Data<>+604(SB)/4, $0x3f800000
+DATA vecUnaryGeluTanhAVX2Data<>+0(SB)/4, $0x80000000
+DATA vecUnaryGeluTanhAVX2Data<>+4(SB)/4, $0x80000000
+DATA vecUnaryGeluTanhAVX2Data<>+8(SB)/4, $0x80000000
+DATA vecUnaryGeluTanhAVX2Data<>+12(SB)/4, $0x80000000
+DATA vecUnaryGeluTanhAVX2Data<>+16(SB)/4, $0x80000000
+DATA vecUnaryGeluTanhAVX2Data<>+20(SB)/4, $0x80000000
+DATA vecUnaryGeluTanhAVX2Data<>+24(SB)/4, $0x80000000
+DATA vecUnaryGeluTanhAVX2Data<>+28(SB)/4, $0x80000000
+DATA vecUnaryGeluTanhAVX2Data<>+32(SB)/4, $0x3f800000
+DATA vecUnaryGeluTanhAVX2Data<>+36(SB)/4, $0x3f800000
+DATA vecUnaryGeluTanhAVX2Data<>+40(SB)/4, $0x3f800000
+DATA vecUnaryGeluTanhAVX2Data<>+44(SB)/4, $0x3f800000
+DATA vecUnaryGeluTanhAVX2Data<>+48(SB)/4, $0x3f800000
+DATA vecUnaryGeluTanhAVX2Data<>+52(SB)/4, $0x3f800000
+DATA vecUnaryGeluTanhAVX2Data<>+56(SB)/4, $0x3f800000
+DATA vecUnaryGeluTanhAVX2Data<>+60(SB)/4, $0x3f800000
+DATA vecUnaryGeluTanhAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+92(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+96(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+100(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+104(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+108(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+112(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+116(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+120(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+124(SB)/4, $0xffffffff
+DATA vecUnaryGeluTanhAVX2Data<>+128(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+132(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+136(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+140(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+144(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+148(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+152(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+156(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+160(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+164(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+168(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+172(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+176(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+180(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+184(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+188(SB)/4, $0x00000000
+DATA vecUnaryGeluTanhAVX2Data<>+192(SB)/4, $0x3f000000
+DATA vecUnaryGeluTanhAVX2Data<>+196(SB)/4, $0x3f000000
+DATA vecUnaryGeluTanhAVX2Data<>+200(SB)/4, $0x3f000000
+DATA vecUnaryGeluTanhAVX2Data<>+204(SB)/4, $0x3f000000
+DATA vecUnaryGeluTanhAVX2Data<>+208(SB)/4, $0x3f000000
+DATA vecUnaryGeluTanhAVX2Data<>+212(SB)/4, $0x3f000000
+DATA vecUnaryGeluTanhAVX2Data<>+216(SB)/4, $0x3f000000
+DATA vecUnaryGeluTanhAVX2Data<>+220(SB)/4, $0x3f000000
+DATA vecUnaryGeluTanhAVX2Data<>+224(SB)/4, $0x3d372713
+DATA vecUnaryGeluTanhAVX2Data<>+228(SB)/4, $0x3d372713
+DATA vecUnaryGeluTanhAVX2Data<>+232(SB)/4, $0x3d372713
+DATA vecUnaryGeluTanhAVX2Data<>+236(SB)/4, $0x3d372713
+DATA vecUnaryGeluTanhAVX2Data<>+240(SB)/4, $0x3d372713
+DATA vecUnaryGeluTanhAVX2Data<>+244(SB)/4, $0x3d372713
+DATA vecUnaryGeluTanhAVX2Data<>+248(SB)/4, $0x3d372713
+DATA vecUnaryGeluTanhAVX2Data<>+252(SB)/4, $0x3d372713
+DATA vecUnaryGeluTanhAVX2Data<>+256(SB)/4, $0x3f4c422a
+DATA vecUnaryGeluTanhAVX2Data<>+260(SB)/4, $0x3f4c422a
+DATA vecUnaryGeluTanhAVX2Data<>+264(SB)/4, $0x3f4c422a
+DATA vecUnaryGeluTanhAVX2Data<>+268(SB)/4, $0x3f4c422a
+DATA vecUnaryGeluTanhAVX2Data<>+272(SB)/4, $0x3f4c422a
+DATA vecUnaryGeluTanhAVX2Data<>+276(SB)/4, $0x3f4c422a
+DATA vecUnaryGeluTanhAVX2Data<>+280(SB)/4, $0x3f4c422a
+DATA vecUnaryGeluTanhAVX2Data<>+284(SB)/4, $0x3f4c422a
+DATA vecUnaryGeluTanhAVX2Data<>+288(SB)/4, $0xc1200000
+DATA vecUnaryGeluTanhAVX2Data<>+292(SB)/4, $0xc1200000
+DATA vecUnaryGeluTanhAVX2Data<>+296(SB)/4, $0xc1200000
+DATA vecUnaryGeluTanhAVX2Data<>+300(SB)/4, $0xc1200000
+DATA vecUnaryGeluTanhAVX2Data<>+304(SB)/4, $0xc1200000
+DATA vecUnaryGeluTanhAVX2Data<>+308(SB)/4, $0xc1200000
+DATA vecUnaryGeluTanhAVX2Data<>+312(SB)/4, $0xc1200000
+DATA vecUnaryGeluTanhAVX2Data<>+316(SB)/4, $0xc1200000
+DATA vecUnaryGeluTanhAVX2Data<>+320(SB)/4, $0x4b40007f
+DATA vecUnaryGeluTanhAVX2Data<>+324(SB)/4, $0x4b40007f
+DATA vecUnaryGeluTanhAVX2Data<>+328(SB)/4, $0x4b40007f
+DATA vecUnaryGeluTanhAVX2Data<>+332(SB)/4, $0x4b40007f
+DATA vecUnaryGeluTanhAVX2Data<>+336(SB)/4, $0x4b40007f
+DATA vecUnaryGeluTanhAVX2Data<>+340(SB)/4, $0x4b40007f
+DATA vecUnaryGeluTanhAVX2Data<>+344(SB)/4, $0x4b40007f
+DATA vecUnaryGeluTanhAVX2Data<>+348(SB)/4, $0x4b40007f
+DATA vecUnaryGeluTanhAVX2Data<>+352(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluTanhAVX2Data<>+356(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluTanhAVX2Data<>+360(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluTanhAVX2Data<>+364(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluTanhAVX2Data<>+368(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluTanhAVX2Data<>+372(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluTanhAVX2Data<>+376(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluTanhAVX2Data<>+380(SB)/4, $0x3fb8aa3b
+DATA vecUnaryGeluTanhAVX2Data<>+384(SB)/4, $0xbf317218
+DATA vecUnaryGeluTanhAVX2Data<>+388(SB)/4, $0xbf317218
+DATA vecUnaryGeluTanhAVX2Data<>+392(SB)/4, $0xbf317218
+DATA vecUnaryGeluTanhAVX2Data<>+396(SB)/4, $0xbf317218
+DATA vecUnaryGeluTanhAVX2Data<>+400(SB)/4, $0xbf317218
+DATA vecUnaryGeluTanhAVX2Data<>+404(SB)/4, $0xbf317218
+DATA vecUnaryGeluTanhAVX2Data<>+408(SB)/4, $0xbf317218
+DATA vecUnaryGeluTanhAVX2Data<>+412(SB)/4, $0xbf317218
+DATA vecUnaryGeluTanhAVX2Data<>+416(SB)/4, $0x3102e308
+DATA vecUnaryGeluTanhAVX2Data<>+420(SB)/4, $0x3102e308
+DATA vecUnaryGeluTanhAVX2Data<>+424(SB)/4, $0x3102e308
+DATA vecUnaryGeluTanhAVX2Data<>+428(SB)/4, $0x3102e308
+DATA vecUnaryGeluTanhAVX2Data<>+432(SB)/4, $0x3102e308
+DATA vecUnaryGeluTanhAVX2Data<>+436(SB)/4, $0x3102e308
+DATA vecUnaryGeluTanhAVX2Data<>+440(SB)/4, $0x3102e308
+DATA vecUnaryGeluTanhAVX2Data<>+444(SB)/4, $0x3102e308
+DATA vecUnaryGeluTanhAVX2Data<>+448(SB)/4, $0x3ab52284
+DATA vecUnaryGeluTanhAVX2Data<>+452(SB)/4, $0x3ab52284
+DATA vecUnaryGeluTanhAVX2Data<>+456(SB)/4, $0x3ab52284
+DATA vecUnaryGeluTanhAVX2Data<>+460(SB)/4, $0x3ab52284
+DATA vecUnaryGeluTanhAVX2Data<>+464(SB)/4, $0x3ab52284
+DATA vecUnaryGeluTanhAVX2Data<>+468(SB)/4, $0x3ab52284
+DATA vecUnaryGeluTanhAVX2Data<>+472(SB)/4, $0x3ab52284
+DATA vecUnaryGeluTanhAVX2Data<>+476(SB)/4, $0x3ab52284
+DATA vecUnaryGeluTanhAVX2Data<>+480(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluTanhAVX2Data<>+484(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluTanhAVX2Data<>+488(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluTanhAVX2Data<>+492(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluTanhAVX2Data<>+496(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluTanhAVX2Data<>+500(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluTanhAVX2Data<>+504(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluTanhAVX2Data<>+508(SB)/4, $0x3c091cd5
+DATA vecUnaryGeluTanhAVX2Data<>+512(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluTanhAVX2Data<>+516(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluTanhAVX2Data<>+520(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluTanhAVX2Data<>+524(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluTanhAVX2Data<>+528(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluTanhAVX2Data<>+532(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluTanhAVX2Data<>+536(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluTanhAVX2Data<>+540(SB)/4, $0x3d2aac5c
+DATA vecUnaryGeluTanhAVX2Data<>+544(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluTanhAVX2Data<>+548(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluTanhAVX2Data<>+552(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluTanhAVX2Data<>+556(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluTanhAVX2Data<>+560(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluTanhAVX2Data<>+564(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluTanhAVX2Data<>+568(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluTanhAVX2Data<>+572(SB)/4, $0x3e2aaa49
+DATA vecUnaryGeluTanhAVX2Data<>+576(SB)/4, $0x3efffffe
+DATA vecUnaryGeluTanhAVX2Data<>+580(SB)/4, $0x3efffffe
+DATA vecUnaryGeluTanhAVX2Data<>+584(SB)/4, $0x3efffffe
+DATA vecUnaryGeluTanhAVX2Data<>+588(SB)/4, $0x3efffffe
+DATA vecUnaryGeluTanhAVX2Data<>+592(SB)/4, $0x3efffffe
+DATA vecUnaryGeluTanhAVX2Data<>+596(SB)/4, $0x3efffffe
+DATA vecUnaryGeluTanhAVX2Data<>+600(SB)/4, $0x3efffffe
+DATA vecUnaryGeluTanhAVX2Data<>+604(SB)/4, $0x3efffffe
 DATA vecUnaryGeluTanhAVX2Data<>+608(SB)/4, $0x40000000
 DATA vecUnaryGeluTanhAVX2Data<>+612(SB)/4, $0x40000000
 DATA vecUnaryGeluTanhAVX2Data<>+616(SB)/4, $0x40000000
@@ -3093,13 +3112,17 @@ GLOBL vecUnaryGeluTanhAVX2Data<>(SB), RODATA|NOPTR, $672
 // func vecUnarySiluAVX2(a *ArgsVecUnary)
 TEXT ·vecUnarySiluAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnarySiluAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnarySiluAVX2Data<>+32(SB), Y14
+	VMOVUPS vecUnarySiluAVX2Data<>+64(SB), Y13
+	VMOVUPS vecUnarySiluAVX2Data<>+96(SB), Y12
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnarySiluAVX2Data<>+64(SB), BX
+	LEAQ vecUnarySiluAVX2Data<>+192(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -3112,26 +3135,22 @@ TEXT ·vecUnarySiluAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VORPS vecUnarySiluAVX2Data<>+128(SB), Y2, Y4
-	VORPS vecUnarySiluAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnarySiluAVX2Data<>+160(SB), Y6
-	VMOVUPS vecUnarySiluAVX2Data<>+160(SB), Y7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
-	VMOVUPS vecUnarySiluAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnarySiluAVX2Data<>+192(SB), Y7
-	VFMADD231PS vecUnarySiluAVX2Data<>+224(SB), Y4, Y6
-	VFMADD231PS vecUnarySiluAVX2Data<>+224(SB), Y5, Y7
-	VSUBPS vecUnarySiluAVX2Data<>+192(SB), Y6, Y8
-	VSUBPS vecUnarySiluAVX2Data<>+192(SB), Y7, Y9
-	VFMADD231PS vecUnarySiluAVX2Data<>+256(SB), Y8, Y4
-	VFMADD231PS vecUnarySiluAVX2Data<>+256(SB), Y9, Y5
+	VORPS Y13, Y2, Y4
+	VORPS Y13, Y3, Y5
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
+	VFMADD231PS vecUnarySiluAVX2Data<>+256(SB), Y4, Y6
+	VFMADD231PS vecUnarySiluAVX2Data<>+256(SB), Y5, Y7
+	VSUBPS Y14, Y6, Y8
+	VSUBPS Y14, Y7, Y9
 	VFMADD231PS vecUnarySiluAVX2Data<>+288(SB), Y8, Y4
 	VFMADD231PS vecUnarySiluAVX2Data<>+288(SB), Y9, Y5
-	VMOVUPS vecUnarySiluAVX2Data<>+320(SB), Y8
-	VMOVUPS vecUnarySiluAVX2Data<>+320(SB), Y9
-	VFMADD213PS vecUnarySiluAVX2Data<>+352(SB), Y4, Y8
-	VFMADD213PS vecUnarySiluAVX2Data<>+352(SB), Y5, Y9
+	VFMADD231PS vecUnarySiluAVX2Data<>+320(SB), Y8, Y4
+	VFMADD231PS vecUnarySiluAVX2Data<>+320(SB), Y9, Y5
+	VMOVUPS vecUnarySiluAVX2Data<>+352(SB), Y8
+	VMOVUPS vecUnarySiluAVX2Data<>+352(SB), Y9
 	VFMADD213PS vecUnarySiluAVX2Data<>+384(SB), Y4, Y8
 	VFMADD213PS vecUnarySiluAVX2Data<>+384(SB), Y5, Y9
 	VFMADD213PS vecUnarySiluAVX2Data<>+416(SB), Y4, Y8
@@ -3140,8 +3159,10 @@ loop:
 	VFMADD213PS vecUnarySiluAVX2Data<>+448(SB), Y5, Y9
 	VFMADD213PS vecUnarySiluAVX2Data<>+480(SB), Y4, Y8
 	VFMADD213PS vecUnarySiluAVX2Data<>+480(SB), Y5, Y9
-	VFMADD213PS vecUnarySiluAVX2Data<>+480(SB), Y4, Y8
-	VFMADD213PS vecUnarySiluAVX2Data<>+480(SB), Y5, Y9
+	VFMADD213PS Y15, Y4, Y8
+	VFMADD213PS Y15, Y5, Y9
+	VFMADD213PS Y15, Y4, Y8
+	VFMADD213PS Y15, Y5, Y9
 	VPSLLD $23, Y6, Y6
 	VPSLLD $23, Y7, Y7
 	VMULPS Y6, Y8, Y4
@@ -3168,26 +3189,22 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VORPS vecUnarySiluAVX2Data<>+128(SB), Y2, Y4
-	VORPS vecUnarySiluAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnarySiluAVX2Data<>+160(SB), Y6
-	VMOVUPS vecUnarySiluAVX2Data<>+160(SB), Y7
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y7, Y5
-	VMOVUPS vecUnarySiluAVX2Data<>+192(SB), Y6
-	VMOVUPS vecUnarySiluAVX2Data<>+192(SB), Y7
-	VFMADD231PS vecUnarySiluAVX2Data<>+224(SB), Y4, Y6
-	VFMADD231PS vecUnarySiluAVX2Data<>+224(SB), Y5, Y7
-	VSUBPS vecUnarySiluAVX2Data<>+192(SB), Y6, Y8
-	VSUBPS vecUnarySiluAVX2Data<>+192(SB), Y7, Y9
-	VFMADD231PS vecUnarySiluAVX2Data<>+256(SB), Y8, Y4
-	VFMADD231PS vecUnarySiluAVX2Data<>+256(SB), Y9, Y5
+	VORPS Y13, Y2, Y4
+	VORPS Y13, Y3, Y5
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMOVAPS Y14, Y6
+	VMOVAPS Y14, Y7
+	VFMADD231PS vecUnarySiluAVX2Data<>+256(SB), Y4, Y6
+	VFMADD231PS vecUnarySiluAVX2Data<>+256(SB), Y5, Y7
+	VSUBPS Y14, Y6, Y8
+	VSUBPS Y14, Y7, Y9
 	VFMADD231PS vecUnarySiluAVX2Data<>+288(SB), Y8, Y4
 	VFMADD231PS vecUnarySiluAVX2Data<>+288(SB), Y9, Y5
-	VMOVUPS vecUnarySiluAVX2Data<>+320(SB), Y8
-	VMOVUPS vecUnarySiluAVX2Data<>+320(SB), Y9
-	VFMADD213PS vecUnarySiluAVX2Data<>+352(SB), Y4, Y8
-	VFMADD213PS vecUnarySiluAVX2Data<>+352(SB), Y5, Y9
+	VFMADD231PS vecUnarySiluAVX2Data<>+320(SB), Y8, Y4
+	VFMADD231PS vecUnarySiluAVX2Data<>+320(SB), Y9, Y5
+	VMOVUPS vecUnarySiluAVX2Data<>+352(SB), Y8
+	VMOVUPS vecUnarySiluAVX2Data<>+352(SB), Y9
 	VFMADD213PS vecUnarySiluAVX2Data<>+384(SB), Y4, Y8
 	VFMADD213PS vecUnarySiluAVX2Data<>+384(SB), Y5, Y9
 	VFMADD213PS vecUnarySiluAVX2Data<>+416(SB), Y4, Y8
@@ -3196,8 +3213,10 @@ tail:
 	VFMADD213PS vecUnarySiluAVX2Data<>+448(SB), Y5, Y9
 	VFMADD213PS vecUnarySiluAVX2Data<>+480(SB), Y4, Y8
 	VFMADD213PS vecUnarySiluAVX2Data<>+480(SB), Y5, Y9
-	VFMADD213PS vecUnarySiluAVX2Data<>+480(SB), Y4, Y8
-	VFMADD213PS vecUnarySiluAVX2Data<>+480(SB), Y5, Y9
+	VFMADD213PS Y15, Y4, Y8
+	VFMADD213PS Y15, Y5, Y9
+	VFMADD213PS Y15, Y4, Y8
+	VFMADD213PS Y15, Y5, Y9
 	VPSLLD $23, Y6, Y6
 	VPSLLD $23, Y7, Y7
 	VMULPS Y6, Y8, Y4
@@ -3220,134 +3239,134 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnarySiluAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnarySiluAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnarySiluAVX2Data<>+128(SB)/4, $0x80000000
-DATA vecUnarySiluAVX2Data<>+132(SB)/4, $0x80000000
-DATA vecUnarySiluAVX2Data<>+136(SB)/4, $0x80000000
-DATA vecUnarySiluAVX2Data<>+140(SB)/4, $0x80000000
-DATA vecUnarySiluAVX2Data<>+144(SB)/4, $0x80000000
-DATA vecUnarySiluAVX2Data<>+148(SB)/4, $0x80000000
-DATA vecUnarySiluAVX2Data<>+152(SB)/4, $0x80000000
-DATA vecUnarySiluAVX2Data<>+156(SB)/4, $0x80000000
-DATA vecUnarySiluAVX2Data<>+160(SB)/4, $0xc2af0000
-DATA vecUnarySiluAVX2Data<>+164(SB)/4, $0xc2af0000
-DATA vecUnarySiluAVX2Data<>+168(SB)/4, $0xc2af0000
-DATA vecUnarySiluAVX2Data<>+172(SB)/4, $0xc2af0000
-DATA vecUnarySiluAVX2Data<>+176(SB)/4, $0xc2af0000
-DATA vecUnarySiluAVX2Data<>+180(SB)/4, $0xc2af0000
-DATA vecUnarySiluAVX2Data<>+184(SB)/4, $0xc2af0000
-DATA vecUnarySiluAVX2Data<>+188(SB)/4, $0xc2af0000
-DATA vecUnarySiluAVX2Data<>+192(SB)/4, $0x4b40007e
-DATA vecUnarySiluAVX2Data<>+196(SB)/4, $0x4b40007e
-DATA vecUnarySiluAVX2Data<>+200(SB)/4, $0x4b40007e
-DATA vecUnarySiluAVX2Data<>+204(SB)/4, $0x4b40007e
-DATA vecUnarySiluAVX2Data<>+208(SB)/4, $0x4b40007e
-DATA vecUnarySiluAVX2Data<>+212(SB)/4, $0x4b40007e
-DATA vecUnarySiluAVX2Data<>+216(SB)/4, $0x4b40007e
-DATA vecUnarySiluAVX2Data<>+220(SB)/4, $0x4b40007e
-DATA vecUnarySiluAVX2Data<>+224(SB)/4, $0x3fb8aa3b
-DATA vecUnarySiluAVX2Data<>+228(SB)/4, $0x3fb8aa3b
-DATA vecUnarySiluAVX2Data<>+232(SB)/4, $0x3fb8aa3b
-DATA vecUnarySiluAVX2Data<>+236(SB)/4, $0x3fb8aa3b
-DATA vecUnarySiluAVX2Data<>+240(SB)/4, $0x3fb8aa3b
-DATA vecUnarySiluAVX2Data<>+244(SB)/4, $0x3fb8aa3b
-DATA vecUnarySiluAVX2Data<>+248(SB)/4, $0x3fb8aa3b
-DATA vecUnarySiluAVX2Data<>+252(SB)/4, $0x3fb8aa3b
-DATA vecUnarySiluAVX2Data<>+256(SB)/4, $0xbf317218
-DATA vecUnarySiluAVX2Data<>+260(SB)/4, $0xbf317218
-DATA vecUnarySiluAVX2Data<>+264(SB)/4, $0xbf317218
-DATA vecUnarySiluAVX2Data<>+268(SB)/4, $0xbf317218
-DATA vecUnarySiluAVX2Data<>+272(SB)/4, $0xbf317218
-DATA vecUnarySiluAVX2Data<>+276(SB)/4, $0xbf317218
-DATA vecUnarySiluAVX2Data<>+280(SB)/4, $0xbf317218
-DATA vecUnarySiluAVX2Data<>+284(SB)/4, $0xbf317218
-DATA vecUnarySiluAVX2Data<>+288(SB)/4, $0x3102e308
-DATA vecUnarySiluAVX2Data<>+292(SB)/4, $0x3102e308
-DATA vecUnarySiluAVX2Data<>+296(SB)/4, $0x3102e308
-DATA vecUnarySiluAVX2Data<>+300(SB)/4, $0x3102e308
-DATA vecUnarySiluAVX2Data<>+304(SB)/4, $0x3102e308
-DATA vecUnarySiluAVX2Data<>+308(SB)/4, $0x3102e308
-DATA vecUnarySiluAVX2Data<>+312(SB)/4, $0x3102e308
-DATA vecUnarySiluAVX2Data<>+316(SB)/4, $0x3102e308
-DATA vecUnarySiluAVX2Data<>+320(SB)/4, $0x3b352284
-DATA vecUnarySiluAVX2Data<>+324(SB)/4, $0x3b352284
-DATA vecUnarySiluAVX2Data<>+328(SB)/4, $0x3b352284
-DATA vecUnarySiluAVX2Data<>+332(SB)/4, $0x3b352284
-DATA vecUnarySiluAVX2Data<>+336(SB)/4, $0x3b352284
-DATA vecUnarySiluAVX2Data<>+340(SB)/4, $0x3b352284
-DATA vecUnarySiluAVX2Data<>+344(SB)/4, $0x3b352284
-DATA vecUnarySiluAVX2Data<>+348(SB)/4, $0x3b352284
-DATA vecUnarySiluAVX2Data<>+352(SB)/4, $0x3c891cd5
-DATA vecUnarySiluAVX2Data<>+356(SB)/4, $0x3c891cd5
-DATA vecUnarySiluAVX2Data<>+360(SB)/4, $0x3c891cd5
-DATA vecUnarySiluAVX2Data<>+364(SB)/4, $0x3c891cd5
-DATA vecUnarySiluAVX2Data<>+368(SB)/4, $0x3c891cd5
-DATA vecUnarySiluAVX2Data<>+372(SB)/4, $0x3c891cd5
-DATA vecUnarySiluAVX2Data<>+376(SB)/4, $0x3c891cd5
-DATA vecUnarySiluAVX2Data<>+380(SB)/4, $0x3c891cd5
-DATA vecUnarySiluAVX2Data<>+384(SB)/4, $0x3daaac5c
-DATA vecUnarySiluAVX2Data<>+388(SB)/4, $0x3daaac5c
-DATA vecUnarySiluAVX2Data<>+392(SB)/4, $0x3daaac5c
-DATA vecUnarySiluAVX2Data<>+396(SB)/4, $0x3daaac5c
-DATA vecUnarySiluAVX2Data<>+400(SB)/4, $0x3daaac5c
-DATA vecUnarySiluAVX2Data<>+404(SB)/4, $0x3daaac5c
-DATA vecUnarySiluAVX2Data<>+408(SB)/4, $0x3daaac5c
-DATA vecUnarySiluAVX2Data<>+412(SB)/4, $0x3daaac5c
-DATA vecUnarySiluAVX2Data<>+416(SB)/4, $0x3eaaaa49
-DATA vecUnarySiluAVX2Data<>+420(SB)/4, $0x3eaaaa49
-DATA vecUnarySiluAVX2Data<>+424(SB)/4, $0x3eaaaa49
-DATA vecUnarySiluAVX2Data<>+428(SB)/4, $0x3eaaaa49
-DATA vecUnarySiluAVX2Data<>+432(SB)/4, $0x3eaaaa49
-DATA vecUnarySiluAVX2Data<>+436(SB)/4, $0x3eaaaa49
-DATA vecUnarySiluAVX2Data<>+440(SB)/4, $0x3eaaaa49
-DATA vecUnarySiluAVX2Data<>+444(SB)/4, $0x3eaaaa49
-DATA vecUnarySiluAVX2Data<>+448(SB)/4, $0x3f7ffffe
-DATA vecUnarySiluAVX2Data<>+452(SB)/4, $0x3f7ffffe
-DATA vecUnarySiluAVX2Data<>+456(SB)/4, $0x3f7ffffe
-DATA vecUnarySiluAVX2Data<>+460(SB)/4, $0x3f7ffffe
-DATA vecUnarySiluAVX2Data<>+464(SB)/4, $0x3f7ffffe
-DATA vecUnarySiluAVX2Data<>+468(SB)/4, $0x3f7ffffe
-DATA vecUnarySiluAVX2Data<>+472(SB)/4, $0x3f7ffffe
-DATA vecUnarySiluAVX2Data<>+476(SB)/4, $0x3f7ffffe
-DATA vecUnarySiluAVX2Data<>+480(SB)/4, $0x40000000
-DATA vecUnarySiluAVX2Data<>+484(SB)/4, $0x40000000
-DATA vecUnarySiluAVX2Data<>+488(SB)/4, $0x40000000
-DATA vecUnarySiluAVX2Data<>+492(SB)/4, $0x40000000
-DATA vecUnarySiluAVX2Data<>+496(SB)/4, $0x40000000
-DATA vecUnarySiluAVX2Data<>+500(SB)/4, $0x40000000
-DATA vecUnarySiluAVX2Data<>+504(SB)/4, $0x40000000
-DATA vecUnarySiluAVX2Data<>+508(SB)/4, $0x40000000
+DATA vecUnarySiluAVX2Data<>+0(SB)/4, $0x40000000
+DATA vecUnarySiluAVX2Data<>+4(SB)/4, $0x40000000
+DATA vecUnarySiluAVX2Data<>+8(SB)/4, $0x40000000
+DATA vecUnarySiluAVX2Data<>+12(SB)/4, $0x40000000
+DATA vecUnarySiluAVX2Data<>+16(SB)/4, $0x40000000
+DATA vecUnarySiluAVX2Data<>+20(SB)/4, $0x40000000
+DATA vecUnarySiluAVX2Data<>+24(SB)/4, $0x40000000
+DATA vecUnarySiluAVX2Data<>+28(SB)/4, $0x40000000
+DATA vecUnarySiluAVX2Data<>+32(SB)/4, $0x4b40007e
+DATA vecUnarySiluAVX2Data<>+36(SB)/4, $0x4b40007e
+DATA vecUnarySiluAVX2Data<>+40(SB)/4, $0x4b40007e
+DATA vecUnarySiluAVX2Data<>+44(SB)/4, $0x4b40007e
+DATA vecUnarySiluAVX2Data<>+48(SB)/4, $0x4b40007e
+DATA vecUnarySiluAVX2Data<>+52(SB)/4, $0x4b40007e
+DATA vecUnarySiluAVX2Data<>+56(SB)/4, $0x4b40007e
+DATA vecUnarySiluAVX2Data<>+60(SB)/4, $0x4b40007e
+DATA vecUnarySiluAVX2Data<>+64(SB)/4, $0x80000000
+DATA vecUnarySiluAVX2Data<>+68(SB)/4, $0x80000000
+DATA vecUnarySiluAVX2Data<>+72(SB)/4, $0x80000000
+DATA vecUnarySiluAVX2Data<>+76(SB)/4, $0x80000000
+DATA vecUnarySiluAVX2Data<>+80(SB)/4, $0x80000000
+DATA vecUnarySiluAVX2Data<>+84(SB)/4, $0x80000000
+DATA vecUnarySiluAVX2Data<>+88(SB)/4, $0x80000000
+DATA vecUnarySiluAVX2Data<>+92(SB)/4, $0x80000000
+DATA vecUnarySiluAVX2Data<>+96(SB)/4, $0xc2af0000
+DATA vecUnarySiluAVX2Data<>+100(SB)/4, $0xc2af0000
+DATA vecUnarySiluAVX2Data<>+104(SB)/4, $0xc2af0000
+DATA vecUnarySiluAVX2Data<>+108(SB)/4, $0xc2af0000
+DATA vecUnarySiluAVX2Data<>+112(SB)/4, $0xc2af0000
+DATA vecUnarySiluAVX2Data<>+116(SB)/4, $0xc2af0000
+DATA vecUnarySiluAVX2Data<>+120(SB)/4, $0xc2af0000
+DATA vecUnarySiluAVX2Data<>+124(SB)/4, $0xc2af0000
+DATA vecUnarySiluAVX2Data<>+128(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+132(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+136(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+140(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+144(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+148(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+152(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+156(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+160(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+164(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+168(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+172(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+176(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+180(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+184(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+188(SB)/4, $0xffffffff
+DATA vecUnarySiluAVX2Data<>+192(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+196(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+200(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+204(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+208(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+212(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+216(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+220(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+224(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+228(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+232(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+236(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+240(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+244(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+248(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+252(SB)/4, $0x00000000
+DATA vecUnarySiluAVX2Data<>+256(SB)/4, $0x3fb8aa3b
+DATA vecUnarySiluAVX2Data<>+260(SB)/4, $0x3fb8aa3b
+DATA vecUnarySiluAVX2Data<>+264(SB)/4, $0x3fb8aa3b
+DATA vecUnarySiluAVX2Data<>+268(SB)/4, $0x3fb8aa3b
+DATA vecUnarySiluAVX2Data<>+272(SB)/4, $0x3fb8aa3b
+DATA vecUnarySiluAVX2Data<>+276(SB)/4, $0x3fb8aa3b
+DATA vecUnarySiluAVX2Data<>+280(SB)/4, $0x3fb8aa3b
+DATA vecUnarySiluAVX2Data<>+284(SB)/4, $0x3fb8aa3b
+DATA vecUnarySiluAVX2Data<>+288(SB)/4, $0xbf317218
+DATA vecUnarySiluAVX2Data<>+292(SB)/4, $0xbf317218
+DATA vecUnarySiluAVX2Data<>+296(SB)/4, $0xbf317218
+DATA vecUnarySiluAVX2Data<>+300(SB)/4, $0xbf317218
+DATA vecUnarySiluAVX2Data<>+304(SB)/4, $0xbf317218
+DATA vecUnarySiluAVX2Data<>+308(SB)/4, $0xbf317218
+DATA vecUnarySiluAVX2Data<>+312(SB)/4, $0xbf317218
+DATA vecUnarySiluAVX2Data<>+316(SB)/4, $0xbf317218
+DATA vecUnarySiluAVX2Data<>+320(SB)/4, $0x3102e308
+DATA vecUnarySiluAVX2Data<>+324(SB)/4, $0x3102e308
+DATA vecUnarySiluAVX2Data<>+328(SB)/4, $0x3102e308
+DATA vecUnarySiluAVX2Data<>+332(SB)/4, $0x3102e308
+DATA vecUnarySiluAVX2Data<>+336(SB)/4, $0x3102e308
+DATA vecUnarySiluAVX2Data<>+340(SB)/4, $0x3102e308
+DATA vecUnarySiluAVX2Data<>+344(SB)/4, $0x3102e308
+DATA vecUnarySiluAVX2Data<>+348(SB)/4, $0x3102e308
+DATA vecUnarySiluAVX2Data<>+352(SB)/4, $0x3b352284
+DATA vecUnarySiluAVX2Data<>+356(SB)/4, $0x3b352284
+DATA vecUnarySiluAVX2Data<>+360(SB)/4, $0x3b352284
+DATA vecUnarySiluAVX2Data<>+364(SB)/4, $0x3b352284
+DATA vecUnarySiluAVX2Data<>+368(SB)/4, $0x3b352284
+DATA vecUnarySiluAVX2Data<>+372(SB)/4, $0x3b352284
+DATA vecUnarySiluAVX2Data<>+376(SB)/4, $0x3b352284
+DATA vecUnarySiluAVX2Data<>+380(SB)/4, $0x3b352284
+DATA vecUnarySiluAVX2Data<>+384(SB)/4, $0x3c891cd5
+DATA vecUnarySiluAVX2Data<>+388(SB)/4, $0x3c891cd5
+DATA vecUnarySiluAVX2Data<>+392(SB)/4, $0x3c891cd5
+DATA vecUnarySiluAVX2Data<>+396(SB)/4, $0x3c891cd5
+DATA vecUnarySiluAVX2Data<>+400(SB)/4, $0x3c891cd5
+DATA vecUnarySiluAVX2Data<>+404(SB)/4, $0x3c891cd5
+DATA vecUnarySiluAVX2Data<>+408(SB)/4, $0x3c891cd5
+DATA vecUnarySiluAVX2Data<>+412(SB)/4, $0x3c891cd5
+DATA vecUnarySiluAVX2Data<>+416(SB)/4, $0x3daaac5c
+DATA vecUnarySiluAVX2Data<>+420(SB)/4, $0x3daaac5c
+DATA vecUnarySiluAVX2Data<>+424(SB)/4, $0x3daaac5c
+DATA vecUnarySiluAVX2Data<>+428(SB)/4, $0x3daaac5c
+DATA vecUnarySiluAVX2Data<>+432(SB)/4, $0x3daaac5c
+DATA vecUnarySiluAVX2Data<>+436(SB)/4, $0x3daaac5c
+DATA vecUnarySiluAVX2Data<>+440(SB)/4, $0x3daaac5c
+DATA vecUnarySiluAVX2Data<>+444(SB)/4, $0x3daaac5c
+DATA vecUnarySiluAVX2Data<>+448(SB)/4, $0x3eaaaa49
+DATA vecUnarySiluAVX2Data<>+452(SB)/4, $0x3eaaaa49
+DATA vecUnarySiluAVX2Data<>+456(SB)/4, $0x3eaaaa49
+DATA vecUnarySiluAVX2Data<>+460(SB)/4, $0x3eaaaa49
+DATA vecUnarySiluAVX2Data<>+464(SB)/4, $0x3eaaaa49
+DATA vecUnarySiluAVX2Data<>+468(SB)/4, $0x3eaaaa49
+DATA vecUnarySiluAVX2Data<>+472(SB)/4, $0x3eaaaa49
+DATA vecUnarySiluAVX2Data<>+476(SB)/4, $0x3eaaaa49
+DATA vecUnarySiluAVX2Data<>+480(SB)/4, $0x3f7ffffe
+DATA vecUnarySiluAVX2Data<>+484(SB)/4, $0x3f7ffffe
+DATA vecUnarySiluAVX2Data<>+488(SB)/4, $0x3f7ffffe
+DATA vecUnarySiluAVX2Data<>+492(SB)/4, $0x3f7ffffe
+DATA vecUnarySiluAVX2Data<>+496(SB)/4, $0x3f7ffffe
+DATA vecUnarySiluAVX2Data<>+500(SB)/4, $0x3f7ffffe
+DATA vecUnarySiluAVX2Data<>+504(SB)/4, $0x3f7ffffe
+DATA vecUnarySiluAVX2Data<>+508(SB)/4, $0x3f7ffffe
 DATA vecUnarySiluAVX2Data<>+512(SB)/4, $0x3f800000
 DATA vecUnarySiluAVX2Data<>+516(SB)/4, $0x3f800000
 DATA vecUnarySiluAVX2Data<>+520(SB)/4, $0x3f800000
@@ -3651,6 +3670,8 @@ GLOBL vecUnaryQuickGeluAVX2Data<>(SB), RODATA|NOPTR, $576
 // func vecUnaryEluAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryEluAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnaryEluAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnaryEluAVX2Data<>+32(SB), Y14
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	VBROADCASTSS 32(AX), Y0
@@ -3659,7 +3680,7 @@ TEXT ·vecUnaryEluAVX2(SB), NOSPLIT, $0-8
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnaryEluAVX2Data<>+64(SB), BX
+	LEAQ vecUnaryEluAVX2Data<>+128(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -3672,16 +3693,16 @@ TEXT ·vecUnaryEluAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y4
 	VMOVUPS 32(DI)(BX*1), Y5
-	VMOVUPS vecUnaryEluAVX2Data<>+128(SB), Y8
-	VMOVUPS vecUnaryEluAVX2Data<>+128(SB), Y9
+	VMOVUPS vecUnaryEluAVX2Data<>+192(SB), Y8
+	VMOVUPS vecUnaryEluAVX2Data<>+192(SB), Y9
 	VMAXPS Y4, Y8, Y6
 	VMAXPS Y5, Y9, Y7
-	VMOVUPS vecUnaryEluAVX2Data<>+160(SB), Y8
-	VMOVUPS vecUnaryEluAVX2Data<>+160(SB), Y9
-	VFMADD231PS vecUnaryEluAVX2Data<>+192(SB), Y6, Y8
-	VFMADD231PS vecUnaryEluAVX2Data<>+192(SB), Y7, Y9
-	VSUBPS vecUnaryEluAVX2Data<>+160(SB), Y8, Y10
-	VSUBPS vecUnaryEluAVX2Data<>+160(SB), Y9, Y11
+	VMOVAPS Y15, Y8
+	VMOVAPS Y15, Y9
+	VFMADD231PS Y14, Y6, Y8
+	VFMADD231PS Y14, Y7, Y9
+	VSUBPS Y15, Y8, Y10
+	VSUBPS Y15, Y9, Y11
 	VFMADD231PS vecUnaryEluAVX2Data<>+224(SB), Y10, Y6
 	VFMADD231PS vecUnaryEluAVX2Data<>+224(SB), Y11, Y7
 	VFMADD231PS vecUnaryEluAVX2Data<>+256(SB), Y10, Y6
@@ -3722,16 +3743,16 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y2, Y4
 	VMASKMOVPS 32(DI)(BX*1), Y3, Y5
-	VMOVUPS vecUnaryEluAVX2Data<>+128(SB), Y8
-	VMOVUPS vecUnaryEluAVX2Data<>+128(SB), Y9
+	VMOVUPS vecUnaryEluAVX2Data<>+192(SB), Y8
+	VMOVUPS vecUnaryEluAVX2Data<>+192(SB), Y9
 	VMAXPS Y4, Y8, Y6
 	VMAXPS Y5, Y9, Y7
-	VMOVUPS vecUnaryEluAVX2Data<>+160(SB), Y8
-	VMOVUPS vecUnaryEluAVX2Data<>+160(SB), Y9
-	VFMADD231PS vecUnaryEluAVX2Data<>+192(SB), Y6, Y8
-	VFMADD231PS vecUnaryEluAVX2Data<>+192(SB), Y7, Y9
-	VSUBPS vecUnaryEluAVX2Data<>+160(SB), Y8, Y10
-	VSUBPS vecUnaryEluAVX2Data<>+160(SB), Y9, Y11
+	VMOVAPS Y15, Y8
+	VMOVAPS Y15, Y9
+	VFMADD231PS Y14, Y6, Y8
+	VFMADD231PS Y14, Y7, Y9
+	VSUBPS Y15, Y8, Y10
+	VSUBPS Y15, Y9, Y11
 	VFMADD231PS vecUnaryEluAVX2Data<>+224(SB), Y10, Y6
 	VFMADD231PS vecUnaryEluAVX2Data<>+224(SB), Y11, Y7
 	VFMADD231PS vecUnaryEluAVX2Data<>+256(SB), Y10, Y6
@@ -3768,62 +3789,62 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnaryEluAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnaryEluAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnaryEluAVX2Data<>+128(SB)/4, $0xc1c80000
-DATA vecUnaryEluAVX2Data<>+132(SB)/4, $0xc1c80000
-DATA vecUnaryEluAVX2Data<>+136(SB)/4, $0xc1c80000
-DATA vecUnaryEluAVX2Data<>+140(SB)/4, $0xc1c80000
-DATA vecUnaryEluAVX2Data<>+144(SB)/4, $0xc1c80000
-DATA vecUnaryEluAVX2Data<>+148(SB)/4, $0xc1c80000
-DATA vecUnaryEluAVX2Data<>+152(SB)/4, $0xc1c80000
-DATA vecUnaryEluAVX2Data<>+156(SB)/4, $0xc1c80000
-DATA vecUnaryEluAVX2Data<>+160(SB)/4, $0x4b40007f
-DATA vecUnaryEluAVX2Data<>+164(SB)/4, $0x4b40007f
-DATA vecUnaryEluAVX2Data<>+168(SB)/4, $0x4b40007f
-DATA vecUnaryEluAVX2Data<>+172(SB)/4, $0x4b40007f
-DATA vecUnaryEluAVX2Data<>+176(SB)/4, $0x4b40007f
-DATA vecUnaryEluAVX2Data<>+180(SB)/4, $0x4b40007f
-DATA vecUnaryEluAVX2Data<>+184(SB)/4, $0x4b40007f
-DATA vecUnaryEluAVX2Data<>+188(SB)/4, $0x4b40007f
-DATA vecUnaryEluAVX2Data<>+192(SB)/4, $0x3fb8aa3b
-DATA vecUnaryEluAVX2Data<>+196(SB)/4, $0x3fb8aa3b
-DATA vecUnaryEluAVX2Data<>+200(SB)/4, $0x3fb8aa3b
-DATA vecUnaryEluAVX2Data<>+204(SB)/4, $0x3fb8aa3b
-DATA vecUnaryEluAVX2Data<>+208(SB)/4, $0x3fb8aa3b
-DATA vecUnaryEluAVX2Data<>+212(SB)/4, $0x3fb8aa3b
-DATA vecUnaryEluAVX2Data<>+216(SB)/4, $0x3fb8aa3b
-DATA vecUnaryEluAVX2Data<>+220(SB)/4, $0x3fb8aa3b
+DATA vecUnaryEluAVX2Data<>+0(SB)/4, $0x4b40007f
+DATA vecUnaryEluAVX2Data<>+4(SB)/4, $0x4b40007f
+DATA vecUnaryEluAVX2Data<>+8(SB)/4, $0x4b40007f
+DATA vecUnaryEluAVX2Data<>+12(SB)/4, $0x4b40007f
+DATA vecUnaryEluAVX2Data<>+16(SB)/4, $0x4b40007f
+DATA vecUnaryEluAVX2Data<>+20(SB)/4, $0x4b40007f
+DATA vecUnaryEluAVX2Data<>+24(SB)/4, $0x4b40007f
+DATA vecUnaryEluAVX2Data<>+28(SB)/4, $0x4b40007f
+DATA vecUnaryEluAVX2Data<>+32(SB)/4, $0x3fb8aa3b
+DATA vecUnaryEluAVX2Data<>+36(SB)/4, $0x3fb8aa3b
+DATA vecUnaryEluAVX2Data<>+40(SB)/4, $0x3fb8aa3b
+DATA vecUnaryEluAVX2Data<>+44(SB)/4, $0x3fb8aa3b
+DATA vecUnaryEluAVX2Data<>+48(SB)/4, $0x3fb8aa3b
+DATA vecUnaryEluAVX2Data<>+52(SB)/4, $0x3fb8aa3b
+DATA vecUnaryEluAVX2Data<>+56(SB)/4, $0x3fb8aa3b
+DATA vecUnaryEluAVX2Data<>+60(SB)/4, $0x3fb8aa3b
+DATA vecUnaryEluAVX2Data<>+64(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+68(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+72(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+76(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+80(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+84(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+88(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+92(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+96(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+100(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+104(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+108(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+112(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+116(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+120(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+124(SB)/4, $0xffffffff
+DATA vecUnaryEluAVX2Data<>+128(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+132(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+136(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+140(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+144(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+148(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+152(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+156(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+160(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+164(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+168(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+172(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+176(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+180(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+184(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+188(SB)/4, $0x00000000
+DATA vecUnaryEluAVX2Data<>+192(SB)/4, $0xc1c80000
+DATA vecUnaryEluAVX2Data<>+196(SB)/4, $0xc1c80000
+DATA vecUnaryEluAVX2Data<>+200(SB)/4, $0xc1c80000
+DATA vecUnaryEluAVX2Data<>+204(SB)/4, $0xc1c80000
+DATA vecUnaryEluAVX2Data<>+208(SB)/4, $0xc1c80000
+DATA vecUnaryEluAVX2Data<>+212(SB)/4, $0xc1c80000
+DATA vecUnaryEluAVX2Data<>+216(SB)/4, $0xc1c80000
+DATA vecUnaryEluAVX2Data<>+220(SB)/4, $0xc1c80000
 DATA vecUnaryEluAVX2Data<>+224(SB)/4, $0xbf317218
 DATA vecUnaryEluAVX2Data<>+228(SB)/4, $0xbf317218
 DATA vecUnaryEluAVX2Data<>+232(SB)/4, $0xbf317218
@@ -3901,13 +3922,17 @@ GLOBL vecUnaryEluAVX2Data<>(SB), RODATA|NOPTR, $512
 // func vecUnarySoftplusAVX2(a *ArgsVecUnary)
 TEXT ·vecUnarySoftplusAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
+	VMOVUPS vecUnarySoftplusAVX2Data<>+0(SB), Y15
+	VMOVUPS vecUnarySoftplusAVX2Data<>+32(SB), Y14
+	VMOVUPS vecUnarySoftplusAVX2Data<>+64(SB), Y13
+	VMOVUPS vecUnarySoftplusAVX2Data<>+96(SB), Y12
 	MOVQ (AX), SI
 	MOVQ 8(AX), DI
 	MOVQ 16(AX), CX
 	MOVQ CX, DX
 	SHRQ $4, DX
 	ANDQ $15, CX
-	LEAQ vecUnarySoftplusAVX2Data<>+64(SB), BX
+	LEAQ vecUnarySoftplusAVX2Data<>+192(SB), BX
 	MOVQ CX, CX
 	SHLQ $2, CX
 	SUBQ CX, BX
@@ -3920,26 +3945,22 @@ TEXT ·vecUnarySoftplusAVX2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
-	VORPS vecUnarySoftplusAVX2Data<>+128(SB), Y2, Y4
-	VORPS vecUnarySoftplusAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnarySoftplusAVX2Data<>+160(SB), Y8
-	VMOVUPS vecUnarySoftplusAVX2Data<>+160(SB), Y9
-	VMAXPS Y4, Y8, Y4
-	VMAXPS Y5, Y9, Y5
-	VMOVUPS vecUnarySoftplusAVX2Data<>+192(SB), Y8
-	VMOVUPS vecUnarySoftplusAVX2Data<>+192(SB), Y9
-	VFMADD231PS vecUnarySoftplusAVX2Data<>+224(SB), Y4, Y8
-	VFMADD231PS vecUnarySoftplusAVX2Data<>+224(SB), Y5, Y9
-	VSUBPS vecUnarySoftplusAVX2Data<>+192(SB), Y8, Y10
-	VSUBPS vecUnarySoftplusAVX2Data<>+192(SB), Y9, Y11
-	VFMADD231PS vecUnarySoftplusAVX2Data<>+256(SB), Y10, Y4
-	VFMADD231PS vecUnarySoftplusAVX2Data<>+256(SB), Y11, Y5
+	VORPS Y13, Y2, Y4
+	VORPS Y13, Y3, Y5
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMOVAPS Y14, Y8
+	VMOVAPS Y14, Y9
+	VFMADD231PS vecUnarySoftplusAVX2Data<>+256(SB), Y4, Y8
+	VFMADD231PS vecUnarySoftplusAVX2Data<>+256(SB), Y5, Y9
+	VSUBPS Y14, Y8, Y10
+	VSUBPS Y14, Y9, Y11
 	VFMADD231PS vecUnarySoftplusAVX2Data<>+288(SB), Y10, Y4
 	VFMADD231PS vecUnarySoftplusAVX2Data<>+288(SB), Y11, Y5
-	VMOVUPS vecUnarySoftplusAVX2Data<>+320(SB), Y10
-	VMOVUPS vecUnarySoftplusAVX2Data<>+320(SB), Y11
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+352(SB), Y4, Y10
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+352(SB), Y5, Y11
+	VFMADD231PS vecUnarySoftplusAVX2Data<>+320(SB), Y10, Y4
+	VFMADD231PS vecUnarySoftplusAVX2Data<>+320(SB), Y11, Y5
+	VMOVUPS vecUnarySoftplusAVX2Data<>+352(SB), Y10
+	VMOVUPS vecUnarySoftplusAVX2Data<>+352(SB), Y11
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+384(SB), Y4, Y10
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+384(SB), Y5, Y11
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+416(SB), Y4, Y10
@@ -3948,14 +3969,16 @@ loop:
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+448(SB), Y5, Y11
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y4, Y10
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y5, Y11
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y4, Y10
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y5, Y11
+	VFMADD213PS Y15, Y4, Y10
+	VFMADD213PS Y15, Y5, Y11
+	VFMADD213PS Y15, Y4, Y10
+	VFMADD213PS Y15, Y5, Y11
 	VPSLLD $23, Y8, Y8
 	VPSLLD $23, Y9, Y9
 	VMULPS Y8, Y10, Y4
 	VMULPS Y9, Y11, Y5
-	VADDPS vecUnarySoftplusAVX2Data<>+480(SB), Y4, Y6
-	VADDPS vecUnarySoftplusAVX2Data<>+480(SB), Y5, Y7
+	VADDPS Y15, Y4, Y6
+	VADDPS Y15, Y5, Y7
 	VDIVPS Y6, Y4, Y4
 	VDIVPS Y7, Y5, Y5
 	VMULPS Y4, Y4, Y6
@@ -3968,8 +3991,8 @@ loop:
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+576(SB), Y7, Y9
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+608(SB), Y6, Y8
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+608(SB), Y7, Y9
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y6, Y8
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y7, Y9
+	VFMADD213PS Y15, Y6, Y8
+	VFMADD213PS Y15, Y7, Y9
 	VMULPS Y8, Y4, Y4
 	VMULPS Y9, Y5, Y5
 	VPXOR X6, X6, X6
@@ -3988,26 +4011,22 @@ tail:
 	JZ done
 	VMASKMOVPS (DI)(BX*1), Y0, Y2
 	VMASKMOVPS 32(DI)(BX*1), Y1, Y3
-	VORPS vecUnarySoftplusAVX2Data<>+128(SB), Y2, Y4
-	VORPS vecUnarySoftplusAVX2Data<>+128(SB), Y3, Y5
-	VMOVUPS vecUnarySoftplusAVX2Data<>+160(SB), Y8
-	VMOVUPS vecUnarySoftplusAVX2Data<>+160(SB), Y9
-	VMAXPS Y4, Y8, Y4
-	VMAXPS Y5, Y9, Y5
-	VMOVUPS vecUnarySoftplusAVX2Data<>+192(SB), Y8
-	VMOVUPS vecUnarySoftplusAVX2Data<>+192(SB), Y9
-	VFMADD231PS vecUnarySoftplusAVX2Data<>+224(SB), Y4, Y8
-	VFMADD231PS vecUnarySoftplusAVX2Data<>+224(SB), Y5, Y9
-	VSUBPS vecUnarySoftplusAVX2Data<>+192(SB), Y8, Y10
-	VSUBPS vecUnarySoftplusAVX2Data<>+192(SB), Y9, Y11
-	VFMADD231PS vecUnarySoftplusAVX2Data<>+256(SB), Y10, Y4
-	VFMADD231PS vecUnarySoftplusAVX2Data<>+256(SB), Y11, Y5
+	VORPS Y13, Y2, Y4
+	VORPS Y13, Y3, Y5
+	VMAXPS Y4, Y12, Y4
+	VMAXPS Y5, Y12, Y5
+	VMOVAPS Y14, Y8
+	VMOVAPS Y14, Y9
+	VFMADD231PS vecUnarySoftplusAVX2Data<>+256(SB), Y4, Y8
+	VFMADD231PS vecUnarySoftplusAVX2Data<>+256(SB), Y5, Y9
+	VSUBPS Y14, Y8, Y10
+	VSUBPS Y14, Y9, Y11
 	VFMADD231PS vecUnarySoftplusAVX2Data<>+288(SB), Y10, Y4
 	VFMADD231PS vecUnarySoftplusAVX2Data<>+288(SB), Y11, Y5
-	VMOVUPS vecUnarySoftplusAVX2Data<>+320(SB), Y10
-	VMOVUPS vecUnarySoftplusAVX2Data<>+320(SB), Y11
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+352(SB), Y4, Y10
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+352(SB), Y5, Y11
+	VFMADD231PS vecUnarySoftplusAVX2Data<>+320(SB), Y10, Y4
+	VFMADD231PS vecUnarySoftplusAVX2Data<>+320(SB), Y11, Y5
+	VMOVUPS vecUnarySoftplusAVX2Data<>+352(SB), Y10
+	VMOVUPS vecUnarySoftplusAVX2Data<>+352(SB), Y11
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+384(SB), Y4, Y10
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+384(SB), Y5, Y11
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+416(SB), Y4, Y10
@@ -4016,14 +4035,16 @@ tail:
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+448(SB), Y5, Y11
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y4, Y10
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y5, Y11
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y4, Y10
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y5, Y11
+	VFMADD213PS Y15, Y4, Y10
+	VFMADD213PS Y15, Y5, Y11
+	VFMADD213PS Y15, Y4, Y10
+	VFMADD213PS Y15, Y5, Y11
 	VPSLLD $23, Y8, Y8
 	VPSLLD $23, Y9, Y9
 	VMULPS Y8, Y10, Y4
 	VMULPS Y9, Y11, Y5
-	VADDPS vecUnarySoftplusAVX2Data<>+480(SB), Y4, Y6
-	VADDPS vecUnarySoftplusAVX2Data<>+480(SB), Y5, Y7
+	VADDPS Y15, Y4, Y6
+	VADDPS Y15, Y5, Y7
 	VDIVPS Y6, Y4, Y4
 	VDIVPS Y7, Y5, Y5
 	VMULPS Y4, Y4, Y6
@@ -4036,8 +4057,8 @@ tail:
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+576(SB), Y7, Y9
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+608(SB), Y6, Y8
 	VFMADD213PS vecUnarySoftplusAVX2Data<>+608(SB), Y7, Y9
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y6, Y8
-	VFMADD213PS vecUnarySoftplusAVX2Data<>+480(SB), Y7, Y9
+	VFMADD213PS Y15, Y6, Y8
+	VFMADD213PS Y15, Y7, Y9
 	VMULPS Y8, Y4, Y4
 	VMULPS Y9, Y5, Y5
 	VPXOR X6, X6, X6
@@ -4052,134 +4073,134 @@ done:
 	VZEROUPPER
 	RET
 
-DATA vecUnarySoftplusAVX2Data<>+0(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+4(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+8(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+12(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+16(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+20(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+24(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+28(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+32(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+36(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+40(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+44(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+48(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+52(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+56(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+60(SB)/4, $0xffffffff
-DATA vecUnarySoftplusAVX2Data<>+64(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+68(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+72(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+76(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+80(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+84(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+88(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+92(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+96(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+100(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+104(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+108(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+112(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+116(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+120(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+124(SB)/4, $0x00000000
-DATA vecUnarySoftplusAVX2Data<>+128(SB)/4, $0x80000000
-DATA vecUnarySoftplusAVX2Data<>+132(SB)/4, $0x80000000
-DATA vecUnarySoftplusAVX2Data<>+136(SB)/4, $0x80000000
-DATA vecUnarySoftplusAVX2Data<>+140(SB)/4, $0x80000000
-DATA vecUnarySoftplusAVX2Data<>+144(SB)/4, $0x80000000
-DATA vecUnarySoftplusAVX2Data<>+148(SB)/4, $0x80000000
-DATA vecUnarySoftplusAVX2Data<>+152(SB)/4, $0x80000000
-DATA vecUnarySoftplusAVX2Data<>+156(SB)/4, $0x80000000
-DATA vecUnarySoftplusAVX2Data<>+160(SB)/4, $0xc2af0000
-DATA vecUnarySoftplusAVX2Data<>+164(SB)/4, $0xc2af0000
-DATA vecUnarySoftplusAVX2Data<>+168(SB)/4, $0xc2af0000
-DATA vecUnarySoftplusAVX2Data<>+172(SB)/4, $0xc2af0000
-DATA vecUnarySoftplusAVX2Data<>+176(SB)/4, $0xc2af0000
-DATA vecUnarySoftplusAVX2Data<>+180(SB)/4, $0xc2af0000
-DATA vecUnarySoftplusAVX2Data<>+184(SB)/4, $0xc2af0000
-DATA vecUnarySoftplusAVX2Data<>+188(SB)/4, $0xc2af0000
-DATA vecUnarySoftplusAVX2Data<>+192(SB)/4, $0x4b40007e
-DATA vecUnarySoftplusAVX2Data<>+196(SB)/4, $0x4b40007e
-DATA vecUnarySoftplusAVX2Data<>+200(SB)/4, $0x4b40007e
-DATA vecUnarySoftplusAVX2Data<>+204(SB)/4, $0x4b40007e
-DATA vecUnarySoftplusAVX2Data<>+208(SB)/4, $0x4b40007e
-DATA vecUnarySoftplusAVX2Data<>+212(SB)/4, $0x4b40007e
-DATA vecUnarySoftplusAVX2Data<>+216(SB)/4, $0x4b40007e
-DATA vecUnarySoftplusAVX2Data<>+220(SB)/4, $0x4b40007e
-DATA vecUnarySoftplusAVX2Data<>+224(SB)/4, $0x3fb8aa3b
-DATA vecUnarySoftplusAVX2Data<>+228(SB)/4, $0x3fb8aa3b
-DATA vecUnarySoftplusAVX2Data<>+232(SB)/4, $0x3fb8aa3b
-DATA vecUnarySoftplusAVX2Data<>+236(SB)/4, $0x3fb8aa3b
-DATA vecUnarySoftplusAVX2Data<>+240(SB)/4, $0x3fb8aa3b
-DATA vecUnarySoftplusAVX2Data<>+244(SB)/4, $0x3fb8aa3b
-DATA vecUnarySoftplusAVX2Data<>+248(SB)/4, $0x3fb8aa3b
-DATA vecUnarySoftplusAVX2Data<>+252(SB)/4, $0x3fb8aa3b
-DATA vecUnarySoftplusAVX2Data<>+256(SB)/4, $0xbf317218
-DATA vecUnarySoftplusAVX2Data<>+260(SB)/4, $0xbf317218
-DATA vecUnarySoftplusAVX2Data<>+264(SB)/4, $0xbf317218
-DATA vecUnarySoftplusAVX2Data<>+268(SB)/4, $0xbf317218
-DATA vecUnarySoftplusAVX2Data<>+272(SB)/4, $0xbf317218
-DATA vecUnarySoftplusAVX2Data<>+276(SB)/4, $0xbf317218
-DATA vecUnarySoftplusAVX2Data<>+280(SB)/4, $0xbf317218
-DATA vecUnarySoftplusAVX2Data<>+284(SB)/4, $0xbf317218
-DATA vecUnarySoftplusAVX2Data<>+288(SB)/4, $0x3102e308
-DATA vecUnarySoftplusAVX2Data<>+292(SB)/4, $0x3102e308
-DATA vecUnarySoftplusAVX2Data<>+296(SB)/4, $0x3102e308
-DATA vecUnarySoftplusAVX2Data<>+300(SB)/4, $0x3102e308
-DATA vecUnarySoftplusAVX2Data<>+304(SB)/4, $0x3102e308
-DATA vecUnarySoftplusAVX2Data<>+308(SB)/4, $0x3102e308
-DATA vecUnarySoftplusAVX2Data<>+312(SB)/4, $0x3102e308
-DATA vecUnarySoftplusAVX2Data<>+316(SB)/4, $0x3102e308
-DATA vecUnarySoftplusAVX2Data<>+320(SB)/4, $0x3b352284
-DATA vecUnarySoftplusAVX2Data<>+324(SB)/4, $0x3b352284
-DATA vecUnarySoftplusAVX2Data<>+328(SB)/4, $0x3b352284
-DATA vecUnarySoftplusAVX2Data<>+332(SB)/4, $0x3b352284
-DATA vecUnarySoftplusAVX2Data<>+336(SB)/4, $0x3b352284
-DATA vecUnarySoftplusAVX2Data<>+340(SB)/4, $0x3b352284
-DATA vecUnarySoftplusAVX2Data<>+344(SB)/4, $0x3b352284
-DATA vecUnarySoftplusAVX2Data<>+348(SB)/4, $0x3b352284
-DATA vecUnarySoftplusAVX2Data<>+352(SB)/4, $0x3c891cd5
-DATA vecUnarySoftplusAVX2Data<>+356(SB)/4, $0x3c891cd5
-DATA vecUnarySoftplusAVX2Data<>+360(SB)/4, $0x3c891cd5
-DATA vecUnarySoftplusAVX2Data<>+364(SB)/4, $0x3c891cd5
-DATA vecUnarySoftplusAVX2Data<>+368(SB)/4, $0x3c891cd5
-DATA vecUnarySoftplusAVX2Data<>+372(SB)/4, $0x3c891cd5
-DATA vecUnarySoftplusAVX2Data<>+376(SB)/4, $0x3c891cd5
-DATA vecUnarySoftplusAVX2Data<>+380(SB)/4, $0x3c891cd5
-DATA vecUnarySoftplusAVX2Data<>+384(SB)/4, $0x3daaac5c
-DATA vecUnarySoftplusAVX2Data<>+388(SB)/4, $0x3daaac5c
-DATA vecUnarySoftplusAVX2Data<>+392(SB)/4, $0x3daaac5c
-DATA vecUnarySoftplusAVX2Data<>+396(SB)/4, $0x3daaac5c
-DATA vecUnarySoftplusAVX2Data<>+400(SB)/4, $0x3daaac5c
-DATA vecUnarySoftplusAVX2Data<>+404(SB)/4, $0x3daaac5c
-DATA vecUnarySoftplusAVX2Data<>+408(SB)/4, $0x3daaac5c
-DATA vecUnarySoftplusAVX2Data<>+412(SB)/4, $0x3daaac5c
-DATA vecUnarySoftplusAVX2Data<>+416(SB)/4, $0x3eaaaa49
-DATA vecUnarySoftplusAVX2Data<>+420(SB)/4, $0x3eaaaa49
-DATA vecUnarySoftplusAVX2Data<>+424(SB)/4, $0x3eaaaa49
-DATA vecUnarySoftplusAVX2Data<>+428(SB)/4, $0x3eaaaa49
-DATA vecUnarySoftplusAVX2Data<>+432(SB)/4, $0x3eaaaa49
-DATA vecUnarySoftplusAVX2Data<>+436(SB)/4, $0x3eaaaa49
-DATA vecUnarySoftplusAVX2Data<>+440(SB)/4, $0x3eaaaa49
-DATA vecUnarySoftplusAVX2Data<>+444(SB)/4, $0x3eaaaa49
-DATA vecUnarySoftplusAVX2Data<>+448(SB)/4, $0x3f7ffffe
-DATA vecUnarySoftplusAVX2Data<>+452(SB)/4, $0x3f7ffffe
-DATA vecUnarySoftplusAVX2Data<>+456(SB)/4, $0x3f7ffffe
-DATA vecUnarySoftplusAVX2Data<>+460(SB)/4, $0x3f7ffffe
-DATA vecUnarySoftplusAVX2Data<>+464(SB)/4, $0x3f7ffffe
-DATA vecUnarySoftplusAVX2Data<>+468(SB)/4, $0x3f7ffffe
-DATA vecUnarySoftplusAVX2Data<>+472(SB)/4, $0x3f7ffffe
-DATA vecUnarySoftplusAVX2Data<>+476(SB)/4, $0x3f7ffffe
-DATA vecUnarySoftplusAVX2Data<>+480(SB)/4, $0x40000000
-DATA vecUnarySoftplusAVX2Data<>+484(SB)/4, $0x40000000
-DATA vecUnarySoftplusAVX2Data<>+488(SB)/4, $0x40000000
-DATA vecUnarySoftplusAVX2Data<>+492(SB)/4, $0x40000000
-DATA vecUnarySoftplusAVX2Data<>+496(SB)/4, $0x40000000
-DATA vecUnarySoftplusAVX2Data<>+500(SB)/4, $0x40000000
-DATA vecUnarySoftplusAVX2Data<>+504(SB)/4, $0x40000000
-DATA vecUnarySoftplusAVX2Data<>+508(SB)/4, $0x40000000
+DATA vecUnarySoftplusAVX2Data<>+0(SB)/4, $0x40000000
+DATA vecUnarySoftplusAVX2Data<>+4(SB)/4, $0x40000000
+DATA vecUnarySoftplusAVX2Data<>+8(SB)/4, $0x40000000
+DATA vecUnarySoftplusAVX2Data<>+12(SB)/4, $0x40000000
+DATA vecUnarySoftplusAVX2Data<>+16(SB)/4, $0x40000000
+DATA vecUnarySoftplusAVX2Data<>+20(SB)/4, $0x40000000
+DATA vecUnarySoftplusAVX2Data<>+24(SB)/4, $0x40000000
+DATA vecUnarySoftplusAVX2Data<>+28(SB)/4, $0x40000000
+DATA vecUnarySoftplusAVX2Data<>+32(SB)/4, $0x4b40007e
+DATA vecUnarySoftplusAVX2Data<>+36(SB)/4, $0x4b40007e
+DATA vecUnarySoftplusAVX2Data<>+40(SB)/4, $0x4b40007e
+DATA vecUnarySoftplusAVX2Data<>+44(SB)/4, $0x4b40007e
+DATA vecUnarySoftplusAVX2Data<>+48(SB)/4, $0x4b40007e
+DATA vecUnarySoftplusAVX2Data<>+52(SB)/4, $0x4b40007e
+DATA vecUnarySoftplusAVX2Data<>+56(SB)/4, $0x4b40007e
+DATA vecUnarySoftplusAVX2Data<>+60(SB)/4, $0x4b40007e
+DATA vecUnarySoftplusAVX2Data<>+64(SB)/4, $0x80000000
+DATA vecUnarySoftplusAVX2Data<>+68(SB)/4, $0x80000000
+DATA vecUnarySoftplusAVX2Data<>+72(SB)/4, $0x80000000
+DATA vecUnarySoftplusAVX2Data<>+76(SB)/4, $0x80000000
+DATA vecUnarySoftplusAVX2Data<>+80(SB)/4, $0x80000000
+DATA vecUnarySoftplusAVX2Data<>+84(SB)/4, $0x80000000
+DATA vecUnarySoftplusAVX2Data<>+88(SB)/4, $0x80000000
+DATA vecUnarySoftplusAVX2Data<>+92(SB)/4, $0x80000000
+DATA vecUnarySoftplusAVX2Data<>+96(SB)/4, $0xc2af0000
+DATA vecUnarySoftplusAVX2Data<>+100(SB)/4, $0xc2af0000
+DATA vecUnarySoftplusAVX2Data<>+104(SB)/4, $0xc2af0000
+DATA vecUnarySoftplusAVX2Data<>+108(SB)/4, $0xc2af0000
+DATA vecUnarySoftplusAVX2Data<>+112(SB)/4, $0xc2af0000
+DATA vecUnarySoftplusAVX2Data<>+116(SB)/4, $0xc2af0000
+DATA vecUnarySoftplusAVX2Data<>+120(SB)/4, $0xc2af0000
+DATA vecUnarySoftplusAVX2Data<>+124(SB)/4, $0xc2af0000
+DATA vecUnarySoftplusAVX2Data<>+128(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+132(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+136(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+140(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+144(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+148(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+152(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+156(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+160(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+164(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+168(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+172(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+176(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+180(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+184(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+188(SB)/4, $0xffffffff
+DATA vecUnarySoftplusAVX2Data<>+192(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+196(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+200(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+204(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+208(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+212(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+216(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+220(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+224(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+228(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+232(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+236(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+240(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+244(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+248(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+252(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+256(SB)/4, $0x3fb8aa3b
+DATA vecUnarySoftplusAVX2Data<>+260(SB)/4, $0x3fb8aa3b
+DATA vecUnarySoftplusAVX2Data<>+264(SB)/4, $0x3fb8aa3b
+DATA vecUnarySoftplusAVX2Data<>+268(SB)/4, $0x3fb8aa3b
+DATA vecUnarySoftplusAVX2Data<>+272(SB)/4, $0x3fb8aa3b
+DATA vecUnarySoftplusAVX2Data<>+276(SB)/4, $0x3fb8aa3b
+DATA vecUnarySoftplusAVX2Data<>+280(SB)/4, $0x3fb8aa3b
+DATA vecUnarySoftplusAVX2Data<>+284(SB)/4, $0x3fb8aa3b
+DATA vecUnarySoftplusAVX2Data<>+288(SB)/4, $0xbf317218
+DATA vecUnarySoftplusAVX2Data<>+292(SB)/4, $0xbf317218
+DATA vecUnarySoftplusAVX2Data<>+296(SB)/4, $0xbf317218
+DATA vecUnarySoftplusAVX2Data<>+300(SB)/4, $0xbf317218
+DATA vecUnarySoftplusAVX2Data<>+304(SB)/4, $0xbf317218
+DATA vecUnarySoftplusAVX2Data<>+308(SB)/4, $0xbf317218
+DATA vecUnarySoftplusAVX2Data<>+312(SB)/4, $0xbf317218
+DATA vecUnarySoftplusAVX2Data<>+316(SB)/4, $0xbf317218
+DATA vecUnarySoftplusAVX2Data<>+320(SB)/4, $0x3102e308
+DATA vecUnarySoftplusAVX2Data<>+324(SB)/4, $0x3102e308
+DATA vecUnarySoftplusAVX2Data<>+328(SB)/4, $0x3102e308
+DATA vecUnarySoftplusAVX2Data<>+332(SB)/4, $0x3102e308
+DATA vecUnarySoftplusAVX2Data<>+336(SB)/4, $0x3102e308
+DATA vecUnarySoftplusAVX2Data<>+340(SB)/4, $0x3102e308
+DATA vecUnarySoftplusAVX2Data<>+344(SB)/4, $0x3102e308
+DATA vecUnarySoftplusAVX2Data<>+348(SB)/4, $0x3102e308
+DATA vecUnarySoftplusAVX2Data<>+352(SB)/4, $0x3b352284
+DATA vecUnarySoftplusAVX2Data<>+356(SB)/4, $0x3b352284
+DATA vecUnarySoftplusAVX2Data<>+360(SB)/4, $0x3b352284
+DATA vecUnarySoftplusAVX2Data<>+364(SB)/4, $0x3b352284
+DATA vecUnarySoftplusAVX2Data<>+368(SB)/4, $0x3b352284
+DATA vecUnarySoftplusAVX2Data<>+372(SB)/4, $0x3b352284
+DATA vecUnarySoftplusAVX2Data<>+376(SB)/4, $0x3b352284
+DATA vecUnarySoftplusAVX2Data<>+380(SB)/4, $0x3b352284
+DATA vecUnarySoftplusAVX2Data<>+384(SB)/4, $0x3c891cd5
+DATA vecUnarySoftplusAVX2Data<>+388(SB)/4, $0x3c891cd5
+DATA vecUnarySoftplusAVX2Data<>+392(SB)/4, $0x3c891cd5
+DATA vecUnarySoftplusAVX2Data<>+396(SB)/4, $0x3c891cd5
+DATA vecUnarySoftplusAVX2Data<>+400(SB)/4, $0x3c891cd5
+DATA vecUnarySoftplusAVX2Data<>+404(SB)/4, $0x3c891cd5
+DATA vecUnarySoftplusAVX2Data<>+408(SB)/4, $0x3c891cd5
+DATA vecUnarySoftplusAVX2Data<>+412(SB)/4, $0x3c891cd5
+DATA vecUnarySoftplusAVX2Data<>+416(SB)/4, $0x3daaac5c
+DATA vecUnarySoftplusAVX2Data<>+420(SB)/4, $0x3daaac5c
+DATA vecUnarySoftplusAVX2Data<>+424(SB)/4, $0x3daaac5c
+DATA vecUnarySoftplusAVX2Data<>+428(SB)/4, $0x3daaac5c
+DATA vecUnarySoftplusAVX2Data<>+432(SB)/4, $0x3daaac5c
+DATA vecUnarySoftplusAVX2Data<>+436(SB)/4, $0x3daaac5c
+DATA vecUnarySoftplusAVX2Data<>+440(SB)/4, $0x3daaac5c
+DATA vecUnarySoftplusAVX2Data<>+444(SB)/4, $0x3daaac5c
+DATA vecUnarySoftplusAVX2Data<>+448(SB)/4, $0x3eaaaa49
+DATA vecUnarySoftplusAVX2Data<>+452(SB)/4, $0x3eaaaa49
+DATA vecUnarySoftplusAVX2Data<>+456(SB)/4, $0x3eaaaa49
+DATA vecUnarySoftplusAVX2Data<>+460(SB)/4, $0x3eaaaa49
+DATA vecUnarySoftplusAVX2Data<>+464(SB)/4, $0x3eaaaa49
+DATA vecUnarySoftplusAVX2Data<>+468(SB)/4, $0x3eaaaa49
+DATA vecUnarySoftplusAVX2Data<>+472(SB)/4, $0x3eaaaa49
+DATA vecUnarySoftplusAVX2Data<>+476(SB)/4, $0x3eaaaa49
+DATA vecUnarySoftplusAVX2Data<>+480(SB)/4, $0x3f7ffffe
+DATA vecUnarySoftplusAVX2Data<>+484(SB)/4, $0x3f7ffffe
+DATA vecUnarySoftplusAVX2Data<>+488(SB)/4, $0x3f7ffffe
+DATA vecUnarySoftplusAVX2Data<>+492(SB)/4, $0x3f7ffffe
+DATA vecUnarySoftplusAVX2Data<>+496(SB)/4, $0x3f7ffffe
+DATA vecUnarySoftplusAVX2Data<>+500(SB)/4, $0x3f7ffffe
+DATA vecUnarySoftplusAVX2Data<>+504(SB)/4, $0x3f7ffffe
+DATA vecUnarySoftplusAVX2Data<>+508(SB)/4, $0x3f7ffffe
 DATA vecUnarySoftplusAVX2Data<>+512(SB)/4, $0x3e8f669e
 DATA vecUnarySoftplusAVX2Data<>+516(SB)/4, $0x3e8f669e
 DATA vecUnarySoftplusAVX2Data<>+520(SB)/4, $0x3e8f669e
@@ -4212,7 +4233,15 @@ DATA vecUnarySoftplusAVX2Data<>+624(SB)/4, $0x3f2aaa81
 DATA vecUnarySoftplusAVX2Data<>+628(SB)/4, $0x3f2aaa81
 DATA vecUnarySoftplusAVX2Data<>+632(SB)/4, $0x3f2aaa81
 DATA vecUnarySoftplusAVX2Data<>+636(SB)/4, $0x3f2aaa81
-GLOBL vecUnarySoftplusAVX2Data<>(SB), RODATA|NOPTR, $640
+DATA vecUnarySoftplusAVX2Data<>+640(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+644(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+648(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+652(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+656(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+660(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+664(SB)/4, $0x00000000
+DATA vecUnarySoftplusAVX2Data<>+668(SB)/4, $0x00000000
+GLOBL vecUnarySoftplusAVX2Data<>(SB), RODATA|NOPTR, $672
 
 // func vecUnaryFloorAVX2(a *ArgsVecUnary)
 TEXT ·vecUnaryFloorAVX2(SB), NOSPLIT, $0-8

@@ -28,7 +28,10 @@ func vecBinaryFamily() *Family {
 }
 
 func binaryKernel(isa *ISA, args *Args, name, op string, form int) *Kernel {
-	v := newVec("vecBinary"+name, isa, args)
+	return vecKernel("vecBinary"+name, isa, args, func(v *vec) { binaryProgram(v, op, form) })
+}
+
+func binaryProgram(v *vec, op string, form int) {
 	dst, pa, pb := v.Load("Dst"), v.Load("A"), v.Load("B")
 	a, b := v.wide("a"), v.wide("b")
 	switch form {
@@ -61,5 +64,4 @@ func binaryKernel(isa *ISA, args *Args, name, op string, form int) *Kernel {
 		v.store(t, x, s.at(dst))
 	})
 	v.Ret()
-	return v.Kernel
 }

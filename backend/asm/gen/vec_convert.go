@@ -121,24 +121,24 @@ func vecConvertFamily() *Family {
 	}
 	for _, isa := range vecISAs {
 		for _, fn := range convertFuncs {
-			v := newVec("vecConvert"+fn.name, isa, args)
-			c := &convert{dst: v.Load("Dst"), src: v.Load("Src"), x: v.wide("x")}
-			if fn.prepare != nil {
-				fn.prepare(v, c)
-			}
-			n := v.Load("N")
-			loop := v.Label("loop")
-			v.Bind(loop)
-			fn.body(v, c)
-			v.Op("ADDQ", Imm(16*fn.from), c.src)
-			v.Op("ADDQ", Imm(16*fn.to), c.dst)
-			v.Op("SUBQ", Imm(16), n)
-			v.Op("JNZ", loop)
-			if c.sum != nil {
-				v.Op("MOVL", v.sumBytes("N", c.sum, c.x), v.Field("Sum"))
-			}
-			v.Ret()
-			f.Kernels = append(f.Kernels, v.Kernel)
+			f.Kernels = append(f.Kernels, vecKernel("vecConvert"+fn.name, isa, args, func(v *vec) {
+				c := &convert{dst: v.Load("Dst"), src: v.Load("Src"), x: v.wide("x")}
+				if fn.prepare != nil {
+					fn.prepare(v, c)
+				}
+				n := v.Load("N")
+				loop := v.Label("loop")
+				v.Bind(loop)
+				fn.body(v, c)
+				v.Op("ADDQ", Imm(16*fn.from), c.src)
+				v.Op("ADDQ", Imm(16*fn.to), c.dst)
+				v.Op("SUBQ", Imm(16), n)
+				v.Op("JNZ", loop)
+				if c.sum != nil {
+					v.Op("MOVL", v.sumBytes("N", c.sum, c.x), v.Field("Sum"))
+				}
+				v.Ret()
+			}))
 		}
 	}
 	return f

@@ -23,12 +23,20 @@ func (v *vec) reduce(x, t, n wide, magic float64) {
 
 // clampBelow is maxNaN(lo, x) in place.
 func (v *vec) clampBelow(lo splat, x, tmp wide) {
+	if r, ok := v.operand(lo).(Reg); ok {
+		v.op("VMAXPS", x, r, x)
+		return
+	}
 	v.set(lo, tmp)
 	v.op("VMAXPS", x, tmp, x)
 }
 
 // clampAbove is minNaN(hi, x) in place.
 func (v *vec) clampAbove(hi splat, x, tmp wide) {
+	if r, ok := v.operand(hi).(Reg); ok {
+		v.op("VMINPS", x, r, x)
+		return
+	}
 	v.set(hi, tmp)
 	v.op("VMINPS", x, tmp, x)
 }

@@ -13,7 +13,7 @@ func vecQuantizeFamily() *Family {
 		Doc: "VecQuantize quantizes each row on the uint8 grid of its own range: quantizeRow.",
 	}
 	for _, isa := range vecISAs {
-		f.Kernels = append(f.Kernels, quantizeRowsKernel(isa, args))
+		f.Kernels = append(f.Kernels, vecKernel("vecQuantizeRows", isa, args, quantizeRows))
 	}
 	return f
 }
@@ -91,10 +91,10 @@ func (v *vec) gridOf(lo, hi, tmp wide, scale, zero Reg) {
 	mn, mx, s, z, nil0, c := lo[0].X(), hi[0].X(), w[0][0].X(), w[1][0].X(), w[2][0].X(), tmp[0].X()
 	v.Op("VPXOR", nil0, nil0, nil0)
 	v.Op("VSUBPS", mn, mx, s)
-	v.setX(val(255), c)
+	v.setReg(val(255), c)
 	v.Op("VDIVPS", c, s, s)
 	v.Op("VCMPPS", Imm(equal), nil0, s, mx)
-	v.setX(val(1), z)
+	v.setReg(val(1), z)
 	v.Op("VBLENDVPS", mx, z, s, s)
 	v.Op("VDIVPS", s, mn, z)
 	v.Op("VSUBPS", z, nil0, z)
@@ -182,8 +182,8 @@ func (v *vec) quantizeRow(s *span, src, dst, scale, zero, sum Reg) {
 	v.release(x, q, acc, step, inv, magic)
 }
 
-func quantizeRowsKernel(isa *ISA, args *Args) *Kernel {
-	v := newVec("vecQuantizeRows", isa, args)
+// quantizeRows is the program of the family's kernels.
+func quantizeRows(v *vec) {
 	s := v.newSpan(v.Load("N"))
 	v.rows(func(p map[string]Reg) {
 		v.rangeRow(s, p["Src"], p["Scale"], p["Zero"])
@@ -218,5 +218,4 @@ func quantizeRowsKernel(isa *ISA, args *Args) *Kernel {
 		v.Free(dst, end)
 	}, "Dst", "Src", "Scale", "Zero", "Sum")
 	v.Ret()
-	return v.Kernel
 }

@@ -23,7 +23,10 @@ func vecReduceFamily() *Family {
 }
 
 func reduceKernel(isa *ISA, args *Args, name string) *Kernel {
-	v := newVec("vecReduce"+name, isa, args)
+	return vecKernel("vecReduce"+name, isa, args, func(v *vec) { reduceProgram(v, name) })
+}
+
+func reduceProgram(v *vec, name string) {
 	pa, pb, pacc := v.Load("A"), v.Load("B"), v.Load("Acc")
 	acc, x, y := v.wide("acc"), v.wide("x"), v.wide("y")
 	v.load(nil, At(pacc, 0), acc)
@@ -58,7 +61,6 @@ func reduceKernel(isa *ISA, args *Args, name string) *Kernel {
 	}
 	v.Op("MOVQ", v.flagBits(flag), v.Field("Flag"))
 	v.Ret()
-	return v.Kernel
 }
 
 // newFlag is an empty set of lanes.

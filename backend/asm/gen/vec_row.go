@@ -28,10 +28,10 @@ func vecRowFamily() *Family {
 	}
 	for _, isa := range vecISAs {
 		for _, fn := range rowFuncs {
-			v := newVec("vecRow"+fn.name, isa, args)
-			fn.body(v, v.newSpan(v.Load("N")))
-			v.Ret()
-			f.Kernels = append(f.Kernels, v.Kernel)
+			f.Kernels = append(f.Kernels, vecKernel("vecRow"+fn.name, isa, args, func(v *vec) {
+				fn.body(v, v.newSpan(v.Load("N")))
+				v.Ret()
+			}))
 		}
 	}
 	return f
@@ -87,15 +87,6 @@ func (v *vec) with(p Reg, body func()) {
 	v.Bind(skip)
 }
 
-// setX is set for the low four lanes of a register.
-func (v *vec) setX(x splat, dst Reg) {
-	if v.hasMasks() {
-		v.Op("VBROADCASTSS", v.U32(uint32(x)), dst)
-		return
-	}
-	v.Op("VMOVUPS", v.splatMem(x), dst)
-}
-
 // foldTo folds the lanes and stores the result.
 func (v *vec) foldTo(op string, w wide, dst Reg) {
 	tmp := v.wide("tmp")
@@ -133,7 +124,7 @@ func softmaxRows(v *vec, s *span) {
 			v.under(m, "VADDPS", x, acc, acc)
 		})
 		v.fold("VADDPS", acc, x)
-		v.setX(val(1), x[0].X())
+		v.setReg(val(1), x[0].X())
 		v.Op("VDIVPS", acc[0].X(), x[0].X(), x[0].X())
 		v.Op("VMOVSS", x[0].X(), At(p["Inv"], 0))
 	}, "Dst", "Mean", "Inv")
@@ -215,7 +206,7 @@ func (v *vec) inverse(w wide, dst Reg) {
 	v.Op("VBROADCASTSS", v.Field("Eps"), y)
 	v.Op("VADDPS", y, x, x)
 	v.Op("VSQRTPS", x, x)
-	v.setX(val(1), y)
+	v.setReg(val(1), y)
 	v.Op("VDIVPS", x, y, x)
 	v.release(t)
 	v.Op("VMOVSS", x, At(dst, 0))

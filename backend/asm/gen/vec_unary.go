@@ -173,22 +173,22 @@ func vecUnaryFamily() *Family {
 	}
 	for _, isa := range vecISAs {
 		for _, u := range unaryFuncs() {
-			v := newVec("vecUnary"+u.name, isa, args)
-			dst, src := v.Load("Dst"), v.Load("Src")
-			var p [2]wide
-			for i := range u.params {
-				p[i] = v.wide("p")
-				v.fill(v.Field([]string{"P0", "P1"}[i]), p[i])
-			}
-			s := v.newSpan(v.Load("N"))
-			x := v.wide("x")
-			v.each(s, func(m *mask) {
-				v.load(m, s.at(src), x)
-				u.body(v, x, p[0], p[1])
-				v.store(m, x, s.at(dst))
-			})
-			v.Ret()
-			f.Kernels = append(f.Kernels, v.Kernel)
+			f.Kernels = append(f.Kernels, vecKernel("vecUnary"+u.name, isa, args, func(v *vec) {
+				dst, src := v.Load("Dst"), v.Load("Src")
+				var p [2]wide
+				for i := range u.params {
+					p[i] = v.wide("p")
+					v.fill(v.Field([]string{"P0", "P1"}[i]), p[i])
+				}
+				s := v.newSpan(v.Load("N"))
+				x := v.wide("x")
+				v.each(s, func(m *mask) {
+					v.load(m, s.at(src), x)
+					u.body(v, x, p[0], p[1])
+					v.store(m, x, s.at(dst))
+				})
+				v.Ret()
+			}))
 		}
 	}
 	return f

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"sort"
 )
 
 // vec builds a kernel whose unit is 16 lanes: one register of 64 bytes, or two of 32. The same program text gives every
@@ -10,7 +11,11 @@ import (
 type vec struct {
 	*Kernel
 	consts map[uint32]Mem
-	tails  Mem // table of tail masks for the sets without mask registers
+	tails  Mem           // table of tail masks for the sets without mask registers
+	held   map[splat]Reg // constants that are in registers throughout
+	uses   map[splat]int // how often an instruction has each of the others as an operand
+	order  []splat       // of uses, by the first one
+	free   int           // the fewest vector registers that were free at a time
 }
 
 // wide is the registers of 16 lanes.
@@ -21,8 +26,28 @@ type splat uint32
 
 func val(x float64) splat { return splat(math.Float32bits(float32(x))) }
 
+// vecKernel builds a kernel with as many of its constants in registers as there are registers that its program leaves
+// free: it writes the program twice, the first time to learn that.
+func vecKernel(name string, isa *ISA, args *Args, program func(v *vec)) *Kernel {
+	first := newVec(name, isa, args)
+	program(first)
+	sort.SliceStable(first.order, func(i, j int) bool { return first.uses[first.order[i]] > first.uses[first.order[j]] })
+	v := newVec(name, isa, args)
+	for i, x := range first.order[:min(first.free, len(first.order))] {
+		r := v.view(isa.Regs - 1 - i) // the program keeps the low ones, which VEX encodings need
+		v.live[r.Z()] = "constant"
+		v.setReg(x, r)
+		v.held[x] = r
+	}
+	program(v)
+	return v.Kernel
+}
+
 func newVec(name string, isa *ISA, args *Args) *vec {
-	return &vec{Kernel: NewKernel(name+isa.Suffix, isa, args), consts: map[uint32]Mem{}}
+	return &vec{
+		Kernel: NewKernel(name+isa.Suffix, isa, args), consts: map[uint32]Mem{}, held: map[splat]Reg{}, uses: map[splat]int{},
+		free: isa.Regs,
+	}
 }
 
 // hasMasks says whether the set has mask registers and embedded broadcasts.
@@ -33,6 +58,7 @@ func (v *vec) wide(name string) wide {
 	for i := range w {
 		w[i] = v.V(fmt.Sprint(name, i))
 	}
+	v.free = min(v.free, v.FreeV())
 	return w
 }
 
@@ -40,6 +66,18 @@ func (v *vec) release(ws ...wide) {
 	for _, w := range ws {
 		v.Free(w...)
 	}
+}
+
+// operand is a constant as an operand.
+func (v *vec) operand(x splat) Operand {
+	if r, ok := v.held[x]; ok {
+		return r
+	}
+	if v.uses[x] == 0 {
+		v.order = append(v.order, x)
+	}
+	v.uses[x]++
+	return v.splatMem(x)
 }
 
 // splatMem is a constant as a memory operand.
@@ -66,7 +104,7 @@ func (v *vec) part(a any, i int) Operand {
 	case wide:
 		return a[i]
 	case splat:
-		return v.splatMem(a)
+		return v.operand(a)
 	case Mem:
 		return a.Add(i * v.ISA.Width)
 	case Operand:
@@ -94,11 +132,22 @@ func (v *vec) set(x splat, dst wide) {
 		}
 		return
 	}
-	if v.hasMasks() {
-		v.Op("VBROADCASTSS", v.U32(uint32(x)), dst[0])
+	if r, ok := v.operand(x).(Reg); ok {
+		v.op("VMOVAPS", r, dst)
 		return
 	}
-	v.op("VMOVUPS", x, dst)
+	for _, r := range dst {
+		v.setReg(x, r)
+	}
+}
+
+// setReg fills a register with a constant from memory.
+func (v *vec) setReg(x splat, r Reg) {
+	if v.hasMasks() {
+		v.Op("VBROADCASTSS", v.U32(uint32(x)), r)
+		return
+	}
+	v.Op("VMOVUPS", v.splatMem(x), r)
 }
 
 // fill fills all lanes with the float32 in memory or with lane 0 of a register.
