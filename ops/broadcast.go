@@ -125,7 +125,7 @@ func (p *plan) init(out []int, in ...[]int) {
 
 // each calls f for the innermost runs that make up the elements lo <= i < hi of the result: at is the first element of
 // the run, n its length, and off where each operand starts.
-func (p *plan) each(lo, hi int, f func(at, n int, off *[maxOperands]int)) {
+func (p *plan) each(lo, hi int, f func(at, n int, off [maxOperands]int)) {
 	if lo >= hi {
 		return
 	}
@@ -145,7 +145,7 @@ func (p *plan) each(lo, hi int, f func(at, n int, off *[maxOperands]int)) {
 		for o := range off {
 			off[o] = base[o] + skip*p.stride[o][0]
 		}
-		f(at, n, &off)
+		f(at, n, off)
 		at, skip = at+n, 0
 		for d := 1; d < len(idx); d++ {
 			idx[d]++

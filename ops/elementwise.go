@@ -24,7 +24,7 @@ type binaryJob[T, O tensor.Element] struct {
 
 func (j *binaryJob[T, O]) Do(lo, hi int) {
 	sa, sb := j.stride[0][0], j.stride[1][0]
-	j.each(lo, hi, func(at, n int, off *[maxOperands]int) {
+	j.each(lo, hi, func(at, n int, off [maxOperands]int) {
 		dst, a, b := j.dst[at:at+n], operand(j.a, off[0], n, sa), operand(j.b, off[1], n, sb)
 		if j.row != nil {
 			j.row(dst, a, b)
@@ -79,7 +79,7 @@ type kernelJob struct {
 
 func (j *kernelJob) Do(lo, hi int) {
 	sa, sb := j.stride[0][0], j.stride[1][0]
-	j.each(lo, hi, func(at, n int, off *[maxOperands]int) {
+	j.each(lo, hi, func(at, n int, off [maxOperands]int) {
 		j.k.Binary(j.f, j.dst[at:at+n], operand(j.a, off[0], n, sa), operand(j.b, off[1], n, sb))
 	})
 }

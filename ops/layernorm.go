@@ -125,7 +125,7 @@ func (o layerNorm) Run(c *graph.RunCtx) error {
 		var p plan
 		p.init(y.Shape(), in.Shape())
 		v, w := tensor.View[float32](y), tensor.View[float32](in)
-		p.each(0, len(v), func(at, n int, off *[maxOperands]int) {
+		p.each(0, len(v), func(at, n int, off [maxOperands]int) {
 			o.k.Binary(f[i], v[at:at+n], v[at:at+n], operand(w, off[0], n, p.stride[0][0]))
 		})
 	}
@@ -158,7 +158,7 @@ func (o layerNorm) runFloat64(c *graph.RunCtx, n int) error {
 		var p plan
 		p.init(c.Out[0].Shape(), in.Shape())
 		w := tensor.View[float64](in)
-		p.each(0, len(y), func(at, n int, off *[maxOperands]int) {
+		p.each(0, len(y), func(at, n int, off [maxOperands]int) {
 			for k := range n {
 				v := w[off[0]+k*p.stride[0][0]]
 				if i == 0 {

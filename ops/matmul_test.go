@@ -83,7 +83,7 @@ func slowMatMul(t *testing.T, a, b *tensor.Tensor) *tensor.Tensor {
 	p.init(batch, sa[:len(sa)-2], sb[:len(sb)-2])
 	count, _ := tensor.Count(batch)
 	x, y, z := tensor.View[float32](a), tensor.View[float32](b), tensor.View[float32](out)
-	p.each(0, count, func(at, runLen int, off *[maxOperands]int) {
+	p.each(0, count, func(at, runLen int, off [maxOperands]int) {
 		for r := range runLen {
 			oa, ob := off[0]+r*p.stride[0][0], off[1]+r*p.stride[1][0]
 			for i := range m {
@@ -213,7 +213,7 @@ func TestGemm(t *testing.T) {
 			want[i] = v * 0.25
 		}
 		if c != nil {
-			p.each(0, m*n, func(at, runLen int, off *[maxOperands]int) {
+			p.each(0, m*n, func(at, runLen int, off [maxOperands]int) {
 				for i := range runLen {
 					want[at+i] += 0.5 * tensor.View[float32](c)[off[0]+i*p.stride[0][0]]
 				}

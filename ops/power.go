@@ -122,7 +122,7 @@ func (o pow) exponents(c *graph.RunCtx, e *tensor.Tensor, ints bool, float *[]fl
 
 func (j *powJob[T]) Do(lo, hi int) {
 	sx, se := j.stride[0][0], j.stride[1][0]
-	j.each(lo, hi, func(at, n int, off *[maxOperands]int) {
+	j.each(lo, hi, func(at, n int, off [maxOperands]int) {
 		y, x := j.y[at:at+n], operand(j.x, off[0], n, sx)
 		if v, ok := any(y).([]float32); ok && j.square {
 			w := any(x).([]float32)
