@@ -7,7 +7,8 @@ import (
 )
 
 // Each function below is the order of operations that every tier follows. maxNaN and minNaN stand for the
-// processors' instructions: they return b when a comparison with NaN is false.
+// processors' instructions: they return b when a comparison with NaN is false. A product that may meet a sum, also after
+// inlining, is converted to float32, since the compiler could fuse the two.
 
 func maxNaN(a, b float32) float32 {
 	if a > b {
@@ -51,7 +52,7 @@ func expCore(x float32) float32 {
 	q := horner(coef.ExpQ[:], r)
 	p := FMA32(FMA32(q, r, 1), r, 1)
 	p += p
-	return p * math.Float32frombits(math.Float32bits(t)<<23)
+	return float32(p * math.Float32frombits(math.Float32bits(t)<<23))
 }
 
 // expm1Neg is exp(x)-1 for coef.Expm1Lo <= x <= 0.
@@ -76,7 +77,7 @@ func Log(x float32) float32 {
 	n += float32(i)
 	f := math.Float32frombits(math.Float32bits(y)-uint32(i)<<23) - 1
 	f2 := f * f
-	r := float32(f*f2) * horner(coef.LogQ[:], f)
+	r := float32(float32(f*f2) * horner(coef.LogQ[:], f))
 	r = FMA32(f2, -0.5, r)
 	r = FMA32(n, coef.Ln2Lo, r)
 	r = FMA32(n, coef.Ln2Hi, f+r)
@@ -130,8 +131,7 @@ func geluTanh(x float32) float32 {
 func softplus(x float32) float32 {
 	e := expCore(-abs32(x))
 	z := e / (2 + e)
-	l := z * horner(coef.Log1pQ[:], z*z)
-	return maxNaN(0, x) + l
+	return maxNaN(0, x) + float32(z*horner(coef.Log1pQ[:], z*z))
 }
 
 func hardSigmoid(x, p0, p1 float32) float32 {

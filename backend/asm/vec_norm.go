@@ -6,7 +6,7 @@ import "math"
 func softmaxRow(dst, src, mask []float32, scale float32) {
 	l := filled(math.Inf(-1))
 	for i, x := range src {
-		x *= scale
+		x = float32(x * scale)
 		if mask != nil {
 			x += mask[i]
 		}
@@ -76,7 +76,7 @@ func layerNormRow(dst, gamma, beta []float32, eps float32) (mean, inv float32) {
 	}
 	inv = 1 / float32(math.Sqrt(float64(l.sum()/n+eps)))
 	for i, x := range dst {
-		dst[i] = scaleShift((x-mean)*inv, gamma, beta, i)
+		dst[i] = scaleShift(float32((x-mean)*inv), gamma, beta, i)
 	}
 	return mean, inv
 }
@@ -89,7 +89,7 @@ func rmsNormRow(dst, gamma, beta []float32, eps float32) (inv float32) {
 	}
 	inv = 1 / float32(math.Sqrt(float64(l.sum()/float32(len(dst))+eps)))
 	for i, x := range dst {
-		dst[i] = scaleShift(x*inv, gamma, beta, i)
+		dst[i] = scaleShift(float32(x*inv), gamma, beta, i)
 	}
 	return inv
 }
