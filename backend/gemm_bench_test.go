@@ -61,10 +61,11 @@ func benchGemm(b *testing.B, k *Kernels, kind string, m, n, depth int) {
 	}
 	var runs, peaks []time.Duration
 	const rounds = 2000
+	config := asm.TileConfig(32, 32)
 	run()
 	for stop := time.Now().Add(60 * time.Millisecond); time.Now().Before(stop); {
 		t := time.Now()
-		peak.Call(&asm.ArgsPeak{N: rounds})
+		peak.Call(&asm.ArgsPeak{N: rounds, Config: &config[0]})
 		peaks = append(peaks, time.Since(t))
 		for range 4 {
 			t = time.Now()

@@ -13,14 +13,19 @@ type layout struct {
 	vec, nv int // columns of a vector, vectors of the widest panel
 	mr      int // rows of the tallest tile
 	narrow  bool
-	depth   int // elements of K per step
-	rate    int // products per cycle, to know how long a call takes
-	tiles   [9][4]uint8
+	depth   int                   // elements of K that lie together, and that a step takes but for AMX
+	pad     int                   // K is padded to a multiple of it
+	rate    int                   // products per cycle, to know how long a call takes
+	tiles   [maxTile + 1][4]uint8 // kernels by rows and vectors
+	ragged  uint8                 // AMX: the kernel for few rows of a last panel that lacks a vector, which those of tiles write
 }
+
+// maxTile is the number of rows of the tallest tile of any tier.
+const maxTile = 32
 
 // newLayout collects the tiles of an instruction set from a family's kernels.
 func newLayout(kernels []asm.Kernel, isa asm.ISA, vec, depth, rate int) layout {
-	l := layout{isa: isa, vec: vec, depth: depth, rate: rate}
+	l := layout{isa: isa, vec: vec, depth: depth, pad: depth, rate: rate}
 	if isa == asm.Scalar {
 		l.vec, l.nv, l.mr = asm.ScalarCols, 1, 1
 		return l
@@ -84,8 +89,8 @@ func (l *layout) width(n int) int {
 	return col + nv*l.vec
 }
 
-// steps is the number of steps that k elements take.
-func (l *layout) steps(k int) int { return ceil(k, l.depth) }
+// padded is K with padding.
+func (l *layout) padded(k int) int { return ceil(k, l.pad) * l.pad }
 
 func ceil(a, b int) int { return (a + b - 1) / b }
 

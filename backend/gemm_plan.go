@@ -1,10 +1,10 @@
 package backend
 
 const (
-	nearRows    = 128            // rows of a block, about
-	maxRows     = nearRows + 2*8 // at most, as blocks are whole tiles
-	groupCols   = 512            // columns of a group at most, so that a block of C stays in cache
-	taskCycles  = 30_000         // a task shorter than this is not worth handing out
+	nearRows    = 128                  // rows of a block, about
+	maxRows     = nearRows + 2*maxTile // at most, as blocks are whole tiles
+	groupCols   = 512                  // columns of a group at most, so that a block of C stays in cache
+	taskCycles  = 30_000               // a task shorter than this is not worth handing out
 	callCycles  = 150_000
 	bytesPerCyc = 16 // of packed B, from the cache level below
 )
@@ -55,6 +55,7 @@ func (p *plan) group(i int) (lo, hi int) {
 type part struct {
 	tile        uint8
 	row, tiles  int
+	height      int // rows of a tile
 	col, panels int
 	nv, cols    int // vectors of each panel, columns of the result
 }
@@ -66,6 +67,11 @@ func (l *layout) sweep(p *plan, row0, row1, p0, p1 int, run func(c part)) {
 		var c part
 		c.col, c.nv = l.panel(p0, p.n)
 		n := min(p1, l.sameWidth(p0, p.n)) - p0
+		last := p.panels - 1
+		ragged := l.ragged != 0 && p.n-last*l.nv*l.vec <= l.vec
+		if ragged && p0 < last {
+			n, ragged = min(n, last-p0), false
+		}
 		most := callCycles * l.rate / (c.nv * l.vec * max(p.k, 1)) // rows by panels
 		c.panels = min(n, max(most/(row1-row0), 1))
 		c.cols = min(c.panels*c.nv*l.vec, p.n-c.col)
@@ -78,9 +84,12 @@ func (l *layout) sweep(p *plan, row0, row1, p0, p1 int, run func(c part)) {
 			if tall > 0 {
 				h, c.tiles = short+1, tall
 			}
-			c.tiles = min(c.tiles, max(most/(h*c.panels), 1))
+			c.height, c.tiles = h, min(c.tiles, max(most/(h*c.panels), 1))
 			tall -= min(tall, c.tiles)
 			c.tile = l.tiles[h][c.nv]
+			if ragged && h <= l.mr/2 {
+				c.tile = l.ragged
+			}
 			run(c)
 			c.row += h * c.tiles
 		}

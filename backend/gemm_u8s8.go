@@ -67,9 +67,18 @@ func (g *GemmU8S8) Do(lo, hi int) {
 		return
 	}
 	if !g.k.wideA {
+		var sums *[]int16
+		var at unsafe.Pointer
+		if g.k.u8s8.isa == asm.AMX {
+			sums = g.k.scratch.Get().(*[]int16)
+			at = pointer(grow(sums, 2*64*maxTile))
+		}
 		for i := lo; i < hi; i++ {
 			row0, row1 := g.plan.rows(i/g.plan.groups, g.k.u8s8.mr)
-			g.task(i, row0, row1, unsafe.Add(pointer(g.A), row0*g.LDA), g.LDA)
+			g.task(i, row0, row1, unsafe.Add(pointer(g.A), row0*g.LDA), g.LDA, (*int32)(at))
+		}
+		if sums != nil {
+			g.k.scratch.Put(sums)
 		}
 		return
 	}
@@ -79,14 +88,19 @@ func (g *GemmU8S8) Do(lo, hi int) {
 		row0, row1 := g.plan.rows(i/g.plan.groups, g.k.u8s8.mr)
 		if b := i / g.plan.groups; b != block {
 			block = b
-			if n := (row1 - row0) * stride; cap(*wide) < n {
-				*wide = aligned[int16](n)
-			}
-			g.widen((*wide)[:(row1-row0)*stride], row0, row1, stride)
+			g.widen(grow(wide, (row1-row0)*stride), row0, row1, stride)
 		}
-		g.task(i, row0, row1, pointer(*wide), 2*stride)
+		g.task(i, row0, row1, pointer(*wide), 2*stride, nil)
 	}
 	g.k.scratch.Put(wide)
+}
+
+// grow returns n elements of the scratch memory.
+func grow(s *[]int16, n int) []int16 {
+	if cap(*s) < n {
+		*s = aligned[int16](n)
+	}
+	return (*s)[:n]
 }
 
 // widen converts rows of A to 16 bits for kernels that multiply these.
@@ -97,10 +111,10 @@ func (g *GemmU8S8) widen(dst []int16, row0, row1, stride int) {
 	}
 }
 
-// task computes a block of rows, which lie at a, by a group of panels.
+// task computes a block of rows, which lie at a, by a group of panels. sums is memory for AMX.
 //
 //go:noinline
-func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int) {
+func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int, sums *int32) {
 	l, b := &g.k.u8s8, g.B
 	var zero [maxRows]int32
 	var scale [maxRows]float32
@@ -115,8 +129,8 @@ func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int) {
 	p0, p1 := g.plan.group(i % g.plan.groups)
 	l.sweep(&g.plan, row0, row1, p0, p1, func(c part) {
 		args := asm.ArgsGemm{
-			A: unsafe.Add(a, (c.row-row0)*lda), LDA: int64(lda), B: b.at(c.col), K: int64(l.steps(b.K)),
-			PanelB: int64(c.nv * l.vec * l.steps(b.K) * l.depth), LDC: int64(4 * g.LDC),
+			A: unsafe.Add(a, (c.row-row0)*lda), LDA: int64(lda), B: b.at(c.col), K: int64(ceil(b.K, l.depth)),
+			PanelB: int64(c.nv * l.vec * l.padded(b.K)), LDC: int64(4 * g.LDC),
 			Tiles: int64(c.tiles), Panels: int64(c.panels), Cols: int64(c.cols),
 			Comp: &b.comp[c.col], ZeroA: &zero[c.row-row0],
 		}
@@ -129,7 +143,12 @@ func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int) {
 			args.C, args.ScaleA, args.ScaleB = unsafe.Pointer(&g.C[c.row*g.LDC+c.col]), &scale[c.row-row0], &b.scale[c.col]
 			g.Epi.set(&args, c.row, c.col)
 		}
-		asm.GemmU8S8(c.tile).Call(&args)
+		kernel := asm.GemmU8S8(c.tile)
+		if d := &asm.GemmU8S8Kernels[kernel]; d.ISA == asm.AMX {
+			config := asm.TileConfig(c.height, d.M)
+			args.K, args.Rows, args.Config, args.Scratch = int64(ceil(b.K, l.pad)), int64(c.height), &config[0], sums
+		}
+		kernel.Call(&args)
 	})
 	if g.CI == nil {
 		col0, col1 := l.span(p0, p1, b.N)

@@ -22,7 +22,7 @@ type Kernels struct {
 	bindRows       int // rows up to which a product reads a float32 B in place
 }
 
-// Name is the tier: scalar, avx2, avxvnni, avx512vnni, neon, neondot, neoni8mm.
+// Name is the tier: scalar, avx2, avxvnni, avx512vnni, amx, neon, neondot, neoni8mm.
 func (k *Kernels) Name() string { return k.name }
 
 // Activation is applied to a result after bias and before the residual is added.

@@ -20,6 +20,11 @@ type PackedI8 struct {
 	data   []int8
 }
 
+// Bytes is the memory of the packed matrix with its parameters.
+func (p *PackedI8) Bytes() int64 {
+	return int64(len(p.data)) + 4*int64(len(p.sums)+len(p.comp)+len(p.scale)+len(p.zero)+len(p.Scale)+len(p.Zero))
+}
+
 // MaxDepthI8 is the largest K for which the int32 sum of u8 x s8 products cannot overflow.
 const MaxDepthI8 = (1<<31 - 1) / (255 * 128)
 
@@ -36,7 +41,7 @@ func (k *Kernels) PackI8Into(p *PackedI8, b []int8, K, N, ldb int, trans bool, s
 	l := &k.u8s8
 	w := l.width(N)
 	old := *p
-	*p = PackedI8{K: K, N: N, layout: l, sums: cleared(old.sums, w), comp: cleared(old.comp, w), data: cleared(old.data, w*l.steps(K)*l.depth)}
+	*p = PackedI8{K: K, N: N, layout: l, sums: cleared(old.sums, w), comp: cleared(old.comp, w), data: cleared(old.data, w*l.padded(K))}
 	if scale != nil {
 		p.scale = spread(old.scale, scale, N, w)
 		p.Scale = p.scale[:N]
@@ -90,7 +95,7 @@ func (p *PackedI8) compensate() {
 
 // at is the panel that starts at a column.
 func (p *PackedI8) at(col int) unsafe.Pointer {
-	return unsafe.Add(pointer(p.data), col*p.layout.steps(p.K)*p.layout.depth)
+	return unsafe.Add(pointer(p.data), col*p.layout.padded(p.K))
 }
 
 // pack fills panel i and adds up its columns.
@@ -98,7 +103,7 @@ func (p *PackedI8) pack(b []int8, i, ldb int, trans bool) {
 	l := p.layout
 	col, nv := l.panel(i, p.N)
 	w, cols := nv*l.vec, min(nv*l.vec, p.N-col)
-	panel := p.data[col*l.steps(p.K)*l.depth:][:w*l.steps(p.K)*l.depth]
+	panel := p.data[col*l.padded(p.K):][:w*l.padded(p.K)]
 	sums := p.sums[col : col+cols]
 	switch {
 	case trans:

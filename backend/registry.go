@@ -14,6 +14,7 @@ var tiers = [...]struct {
 	name         string
 	ints, floats asm.ISA
 }{
+	{"amx", asm.AMX, asm.AVX512},
 	{"avx512vnni", asm.AVX512VNNI, asm.AVX512},
 	{"avxvnni", asm.AVXVNNI, asm.AVX2},
 	{"avx2", asm.AVX2, asm.AVX2},
@@ -63,6 +64,8 @@ func All() []*Kernels {
 func intLayout(isa asm.ISA) layout {
 	kernels := asm.GemmU8S8Kernels[:]
 	switch isa {
+	case asm.AMX:
+		return tileLayout(kernels)
 	case asm.AVX512VNNI:
 		return newLayout(kernels, isa, 16, 4, 128)
 	case asm.AVXVNNI:
@@ -81,4 +84,24 @@ func floatLayout(kernels []asm.Kernel, isa asm.ISA) layout {
 		return newLayout(kernels, isa, 8, 1, 16)
 	}
 	return newLayout(kernels, isa, asm.ScalarCols, 1, 1)
+}
+
+// tileLayout has tile registers for more rows than fewRows and AVX512-VNNI, on the same panels, for others.
+func tileLayout(kernels []asm.Kernel) layout {
+	l := layout{isa: asm.AMX, vec: 16, nv: 2, mr: maxTile, depth: 4, pad: 64, rate: 400}
+	const fewRows = 4
+	for i, k := range kernels {
+		switch {
+		case k.ISA == asm.AVX512VNNI && k.N == 32 && k.M <= fewRows:
+			l.tiles[k.M][2] = uint8(i)
+		case k.ISA == asm.AMX:
+			for rows := max(fewRows, k.M/2*(k.M/32)) + 1; rows <= k.M; rows++ {
+				l.tiles[rows][2] = uint8(i)
+			}
+			if k.M == 16 {
+				l.ragged = uint8(i)
+			}
+		}
+	}
+	return l
 }

@@ -4,5 +4,6 @@ package asm
 
 // ArgsPeak are arguments of kernels, which may change the integers among them.
 type ArgsPeak struct {
-	N int64 // rounds
+	N      int64  // rounds
+	Config *uint8 // tile configuration, AMX only
 }

@@ -19,6 +19,8 @@ func (k Peak) Call(a *ArgsPeak) {
 		peakFMAAVX512(a)
 	case PeakDOTAVX512VNNI:
 		peakDOTAVX512VNNI(a)
+	case PeakDOTAMX:
+		peakDOTAMX(a)
 	default:
 		peakScalar(a)
 	}
@@ -48,3 +50,8 @@ func peakFMAAVX512(a *ArgsPeak)
 //
 //go:noescape
 func peakDOTAVX512VNNI(a *ArgsPeak)
+
+// peakDOTAMX is a Peak kernel of 4 rows and 16384 columns.
+//
+//go:noescape
+func peakDOTAMX(a *ArgsPeak)

@@ -14,6 +14,7 @@ const (
 	PeakDOTAVXVNNI
 	PeakFMAAVX512
 	PeakDOTAVX512VNNI
+	PeakDOTAMX
 )
 
 // PeakKernels describes the kernels, by number.
@@ -24,4 +25,5 @@ var PeakKernels = [...]Kernel{
 	{Name: "peakDOTAVXVNNI", ISA: AVXVNNI, M: 12, N: 32},
 	{Name: "peakFMAAVX512", ISA: AVX512, M: 24, N: 16},
 	{Name: "peakDOTAVX512VNNI", ISA: AVX512VNNI, M: 24, N: 64},
+	{Name: "peakDOTAMX", ISA: AMX, M: 4, N: 16384},
 }

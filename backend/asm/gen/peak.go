@@ -4,7 +4,7 @@ import "fmt"
 
 // peakFamily are register-only loops of the instruction that bounds a product: what a processor can do at most.
 func peakFamily() *Family {
-	args := &Args{Name: "Peak", Fields: []Field{{"N", "int64", "rounds"}}}
+	args := &Args{Name: "Peak", Fields: []Field{{"N", "int64", "rounds"}, {"Config", "*uint8", "tile configuration, AMX only"}}}
 	f := &Family{
 		Name: "peak", Type: "Peak", Args: args, Scalar: "peakScalar",
 		Doc: "Peak is a register-only loop of the instruction that bounds a matrix product. A round does M instructions of N\n" +
@@ -44,5 +44,27 @@ func peakFamily() *Family {
 	add(AVXVNNI, "DOT", 12, 32, dot)
 	add(AVX512, "FMA", 24, 16, fma)
 	add(AVX512VNNI, "DOT", 24, 64, dot)
+	f.Kernels = append(f.Kernels, peakTiles(args))
 	return f
+}
+
+// peakTiles is the loop of tile products, sixteen rows by sixteen columns by 64.
+func peakTiles(args *Args) *Kernel {
+	k := NewKernel("peakDOTAMX", AMX, args)
+	k.M, k.N = 4, 16*16*64
+	n, cfg := k.Load("N"), k.Load("Config")
+	k.Op("LDTILECFG", At(cfg, 0))
+	for i := range 8 {
+		k.Op("TILEZERO", tmm(i))
+	}
+	loop := k.Label("loop")
+	k.Bind(loop)
+	for i := range 4 {
+		k.Op("TDPBUSD", tmm(6+i%2), tmm(4+i/2), tmm(i))
+	}
+	k.Op("DECQ", n)
+	k.Op("JNZ", loop)
+	k.Op("TILERELEASE")
+	k.Ret()
+	return k
 }
