@@ -160,6 +160,8 @@ var goldens = map[string]func(got, want *tensor.Tensor) string{
 	"MatMulIntegerToFloat": sameBits, "DynamicQuantizeMatMul": sameBits,
 	"QLinearMatMul": sameBits, "QGemm": sameBits,
 	"ConvInteger": sameBits, "QLinearConv": sameBits,
+	"QLinearAdd": withinOne, "QLinearMul": withinOne, "QLinearSigmoid": withinOne, "QLinearLeakyRelu": withinOne,
+	"QLinearSoftmax": withinOne, "QLinearAveragePool": withinOne, "QLinearGlobalAveragePool": withinOne, "QLinearConcat": withinOne,
 }
 
 func TestGoldens(t *testing.T) {

@@ -19,19 +19,9 @@ func matMulDims(a, b tensor.Spec) (dims []tensor.Dim, ranked bool, err error) {
 	if ka.Known() && kb.Known() && ka.Size != kb.Size {
 		return nil, false, fmt.Errorf("matrix product of %v and %v: inner sizes %v and %v differ", a, b, ka, kb)
 	}
-	dims = make([]tensor.Dim, max(len(leadA), len(leadB)), len(a.Dims)+len(b.Dims))
-	for i := range dims {
-		x, y := leadAt(leadA, i-len(dims)), leadAt(leadB, i-len(dims))
-		switch {
-		case x.Size == 1:
-			dims[i] = y
-		case y.Size == 1 || x == y || !y.Known():
-			dims[i] = x
-		case !x.Known():
-			dims[i] = y
-		default:
-			return nil, false, fmt.Errorf("matrix product of %v and %v: leading dimensions do not broadcast", a, b)
-		}
+	dims, ok := broadcast(leadA, leadB)
+	if !ok {
+		return nil, false, fmt.Errorf("matrix product of %v and %v: leading dimensions do not broadcast", a, b)
 	}
 	if len(a.Dims) > 1 {
 		dims = append(dims, a.Dims[len(a.Dims)-2])
@@ -40,6 +30,41 @@ func matMulDims(a, b tensor.Spec) (dims []tensor.Dim, ranked bool, err error) {
 		dims = append(dims, b.Dims[len(b.Dims)-1])
 	}
 	return dims, true, nil
+}
+
+// broadcast is the numpy broadcast of dimensions; ok is false where two known ones differ.
+func broadcast(a, b []tensor.Dim) (dims []tensor.Dim, ok bool) {
+	dims = make([]tensor.Dim, max(len(a), len(b)))
+	for i := range dims {
+		x, y := leadAt(a, i-len(dims)), leadAt(b, i-len(dims))
+		switch {
+		case x.Size == 1:
+			dims[i] = y
+		case y.Size == 1 || x == y:
+			dims[i] = x
+		case x.Known() && y.Known():
+			return nil, false
+		case x.Known():
+			dims[i] = x
+		case y.Known():
+			dims[i] = y
+		default:
+			dims[i] = tensor.AnyDim
+		}
+	}
+	return dims, true
+}
+
+// broadcastDims is the shape of an elementwise result.
+func broadcastDims(a, b tensor.Spec) ([]tensor.Dim, error) {
+	if !a.Ranked || !b.Ranked {
+		return nil, nil
+	}
+	dims, ok := broadcast(a.Dims, b.Dims)
+	if !ok {
+		return nil, fmt.Errorf("%v and %v do not broadcast", a, b)
+	}
+	return dims, nil
 }
 
 // leading is all dimensions but those of the matrices.
