@@ -31,6 +31,9 @@ const dots = '.'
 
 func (l lib) newEinsum(a *graph.Attrs) (graph.Op, error) {
 	a.Require("equation")
+	if err := a.Err(false); err != nil {
+		return nil, err
+	}
 	eq := strings.ReplaceAll(a.Str("equation", ""), " ", "")
 	o := einsum{lib: l}
 	left, right, arrow := strings.Cut(eq, "->")
