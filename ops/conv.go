@@ -190,8 +190,6 @@ type convShape struct {
 	pix             int // output positions
 }
 
-func (s *convShape) padded(i int) int { return s.axes[i].in + s.axes[i].before + s.axes[i].after }
-
 // shape computes the sizes; Infer has checked them.
 func (o *conv) shape(x, w []int) (s convShape) {
 	rank := len(x) - 2

@@ -123,7 +123,7 @@ func (o *deformConv) runFloat32(c *graph.RunCtx) error {
 		p.a, p.lda, p.offA = tensor.View[float32](c.In[1]), s.k, offA
 		p.b, p.ldb, p.offB, p.transB = patches, s.pix, offB, false
 		p.c, p.ldc, p.sizeC = out[n*s.m*s.pix:(n+1)*s.m*s.pix], s.pix, p.m*s.pix
-		p.alpha, p.epi, p.rowBias, p.groups, p.packer = 1, backend.Epilogue{}, optional(c, 3), s.groups, nil
+		p.alpha, p.epi, p.rowBias, p.groups = 1, backend.Epilogue{}, optional(c, 3), s.groups
 		if err := p.run(c); err != nil {
 			return err
 		}

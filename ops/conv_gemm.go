@@ -6,21 +6,20 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-// fewPixels is the number of output positions up to which they are the rows of the product and not its columns, since
-// a panel of columns would be mostly empty.
+// fewPixels is the number of output positions up to which they are the rows of a product and not its columns, since a
+// panel of columns would be mostly empty.
 const fewPixels = 16
 
 // convState is what a run of a convolution keeps.
 type convState struct {
-	product  product
-	gemm     backend.GemmF32
-	shape    convShape
-	patches  backend.ConvPatches
-	pad      padJob
-	deep     depthwise
-	offA     []int
-	offB     []int
-	perGroup int // elements of one group's padded input
+	product product
+	gemm    backend.GemmF32
+	shape   convShape
+	rows    convRows
+	spread  spreadJob
+	deep    depthwise
+	offA    []int
+	offB    []int
 }
 
 func (o *conv) runFloat32(c *graph.RunCtx) error {
@@ -32,44 +31,38 @@ func (o *conv) runFloat32(c *graph.RunCtx) error {
 	if len(out) == 0 {
 		return nil
 	}
-	if s.k == 0 {
-		x, w = nil, nil
-	}
-	if s.groups == s.c && s.groups > 1 && s.pix > fewPixels {
+	few := s.pix <= fewPixels && o.few != nil && s.k > 0
+	switch {
+	case s.groups == s.c && s.groups > 1 && !few:
 		return o.runDepthwise(c, st, x, w, out, bias, z)
+	case s.pointwise() && !few:
+		return o.runPointwise(c, st, x, w, out, bias, z)
 	}
-	if s.pix <= fewPixels && o.few != nil && s.k > 0 {
+	x, err := o.spread(c, st, x)
+	if err != nil {
+		return err
+	}
+	if few {
 		return o.runFew(c, st, x, out, bias, z)
 	}
-	p := &st.product
+	return o.runRows(c, st, x, w, out, bias, z)
+}
+
+// runPointwise is a product with the input as it is.
+func (o *conv) runPointwise(c *graph.RunCtx, st *convState, x, w, out, bias, z []float32) error {
+	s, p := &st.shape, &st.product
 	p.k, p.batches, p.m, p.kk, p.n = o.l.k, s.n*s.groups, s.m/s.groups, s.k, s.pix
 	p.a, p.lda, p.c, p.ldc, p.sizeC = w, s.k, out, s.pix, s.m/s.groups*s.pix
-	p.alpha, p.transB = 1, false
+	p.b, p.ldb, p.transB, p.alpha = x, s.pix, false, 1
 	p.rowBias, p.groups = bias, s.groups
 	p.epi, p.late = o.epilogue(z, s.pix)
 	st.offA, st.offB = st.offA[:0], st.offB[:0]
-	st.perGroup = s.c / s.groups
-	for i := range s.axes {
-		st.perGroup *= s.axes[i].in
-	}
-	if s.pointwise() {
-		p.b, p.ldb, p.packer = x, s.pix, nil
-	} else {
-		x, err := o.padInput(c, st, x)
-		if err != nil {
-			return err
-		}
-		st.setPatches(x)
-		p.packer = st
-	}
 	for b := range p.batches {
 		st.offA = append(st.offA, b%s.groups*p.m*s.k)
-		st.offB = append(st.offB, b*st.perGroup)
+		st.offB = append(st.offB, b*s.k*s.pix)
 	}
 	p.offA, p.offB = st.offA, st.offB
-	err := p.run(c)
-	st.patches.X = nil
-	return err
+	return p.run(c)
 }
 
 // epilogue is what a product can do itself, and what is left to do to its result.
@@ -95,96 +88,56 @@ func (s *convShape) pointwise() bool {
 	return true
 }
 
-// padInput returns x with its padding, and sets perGroup to the padded size.
-func (o *conv) padInput(c *graph.RunCtx, st *convState, x []float32) ([]float32, error) {
-	s := &st.shape
-	st.perGroup = s.c / s.groups * s.padded(0) * s.padded(1) * s.padded(2)
-	if s.padded(0) == s.axes[0].in && s.padded(1) == s.axes[1].in && s.padded(2) == s.axes[2].in {
+// spread brings x to the layout of st.rows.in.
+func (o *conv) spread(c *graph.RunCtx, st *convState, x []float32) ([]float32, error) {
+	s, in := &st.shape, &st.rows.in
+	in.init(s.axes)
+	if !in.copied {
 		return x, nil
 	}
-	planes := s.n * s.c
-	st.pad = padJob{src: x, dst: floatScratch(c, st.perGroup*s.groups*s.n), axes: s.axes}
-	dst := st.pad.dst
-	err := c.For(planes, 1+16384/(s.padded(0)*s.padded(1)*s.padded(2)), &st.pad)
-	st.pad = padJob{}
+	in.spaced()
+	st.spread = spreadJob{in: in, src: x, dst: floatScratch(c, in.plane*s.n*s.c)}
+	dst := st.spread.dst
+	err := c.For(s.n*s.c, 1+16384/in.plane, &st.spread)
+	st.spread = spreadJob{}
 	return dst, err
 }
 
-// padJob copies planes into their padded form.
-type padJob struct {
+// spreadJob is the job of bringing channels to their layout.
+type spreadJob struct {
+	in       *phases
 	src, dst []float32
-	axes     [3]axis
 }
 
-func (j *padJob) Do(lo, hi int) {
-	d, h, w := &j.axes[0], &j.axes[1], &j.axes[2]
-	ph, pw := h.in+h.before+h.after, w.in+w.before+w.after
-	in, out := d.in*h.in*w.in, (d.in+d.before+d.after)*ph*pw
+func (j *spreadJob) Do(lo, hi int) {
+	size := j.in.axes[0].in * j.in.axes[1].in * j.in.axes[2].in
 	for p := lo; p < hi; p++ {
-		src, dst := j.src[p*in:(p+1)*in], j.dst[p*out:(p+1)*out]
-		clear(dst)
-		w0, w1 := max(0, -w.before), min(w.in, w.in+w.after)
-		for z := max(0, -d.before); z < min(d.in, d.in+d.after); z++ {
-			for y := max(0, -h.before); y < min(h.in, h.in+h.after); y++ {
-				copy(dst[((z+d.before)*ph+y+h.before)*pw+w.before+w0:], src[(z*h.in+y)*w.in+w0:(z*h.in+y)*w.in+w1])
-			}
-		}
+		j.in.split(j.dst[p*j.in.plane:(p+1)*j.in.plane], j.src[p*size:(p+1)*size])
 	}
-}
-
-// setPatches describes the patches of the padded input x.
-func (st *convState) setPatches(x []float32) {
-	s, p := &st.shape, &st.patches
-	d, h, w := &s.axes[0], &s.axes[1], &s.axes[2]
-	ph, pw := s.padded(1), s.padded(2)
-	p.X, p.Width, p.Step = x, w.out, w.stride
-	p.Offset, p.RowStart = p.Offset[:0], p.RowStart[:0]
-	for ch := range s.c / s.groups {
-		for kd := range d.kernel {
-			for kh := range h.kernel {
-				for kw := range w.kernel {
-					p.Offset = append(p.Offset, ((ch*s.padded(0)+kd*d.dilate)*ph+kh*h.dilate)*pw+kw*w.dilate)
-				}
-			}
-		}
-	}
-	for z := range d.out {
-		for y := range h.out {
-			p.RowStart = append(p.RowStart, (z*d.stride*ph+y*h.stride)*pw)
-		}
-	}
-}
-
-func (st *convState) packBlock(k *backend.Kernels, p *backend.PackedF32, dst []float32, batch, col, n int) {
-	patches := st.patches
-	patches.X = patches.X[batch*st.perGroup : (batch+1)*st.perGroup]
-	k.PackConvInto(p, dst, &patches, col, n)
 }
 
 // runFew multiplies rows of patches by the packed weights and transposes the small result.
 func (o *conv) runFew(c *graph.RunCtx, st *convState, x, out, bias, z []float32) error {
-	s := &st.shape
+	s, in := &st.shape, &st.rows
 	m := s.m / s.groups
 	o.few.once.Do(func() {
 		for g := range s.groups {
 			o.few.packs = append(o.few.packs, o.l.k.PackF32(o.w[g*m*s.k:], s.k, m, s.k, true))
 		}
 	})
-	x, err := o.padInput(c, st, x)
-	if err != nil {
-		return err
-	}
-	st.setPatches(x)
+	in.s = s
+	in.setOffsets()
 	rows, res := floatScratch(c, s.pix*s.k), out
 	if s.pix > 1 {
 		res = floatScratch(c, s.pix*m)
 	}
 	for b := range s.n * s.groups {
 		g := b % s.groups
-		patches := st.patches
-		patches.X = x[b*st.perGroup : (b+1)*st.perGroup]
+		plane := x[b*s.c/s.groups*in.in.plane:]
 		for i := range s.pix {
-			patches.PatchRow(rows[i*s.k:(i+1)*s.k], i)
+			y := i / s.axes[2].out
+			at := in.in.row(y/s.axes[1].out, y%s.axes[1].out) + i%s.axes[2].out
+			in.offsets.Gather(rows[i*s.k:(i+1)*s.k], plane[at:])
 		}
 		y := out[b*m*s.pix : (b+1)*m*s.pix]
 		if s.pix == 1 {
@@ -207,7 +160,6 @@ func (o *conv) runFew(c *graph.RunCtx, st *convState, x, out, bias, z []float32)
 			o.finish(y, z[b*m*s.pix:(b+1)*m*s.pix])
 		}
 	}
-	st.patches.X = nil
 	return nil
 }
 

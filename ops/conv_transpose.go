@@ -227,7 +227,7 @@ func (o *convTranspose) runFloat32(c *graph.RunCtx) error {
 	p.k, p.batches, p.m, p.kk, p.n = o.l.k, s.n*s.groups, s.m/s.groups*s.k, s.c/s.groups, s.pix
 	p.a, p.lda, p.b, p.ldb, p.transB = w, p.kk, tensor.View[float32](c.In[0]), s.pix, false
 	p.c, p.ldc, p.sizeC = floatScratch(c, s.n*s.m*s.k*s.pix), s.pix, p.m*s.pix
-	p.alpha, p.epi, p.rowBias, p.packer = 1, backend.Epilogue{}, nil, nil
+	p.alpha, p.epi, p.rowBias = 1, backend.Epilogue{}, nil
 	st.offA, st.offB = st.offA[:0], st.offB[:0]
 	for b := range p.batches {
 		st.offA = append(st.offA, b%s.groups*p.m*p.kk)

@@ -188,7 +188,7 @@ func (o *gemm) multiply(c *graph.RunCtx, s *matMulState, out []float32, epi back
 	p.a, p.lda, p.offA = data, a.ld, s.offA
 	p.b, p.ldb, p.offB, p.transB = tensor.View[float32](c.In[1]), b.ld, s.offB, b.trans
 	p.c, p.ldc, p.sizeC = out, n, len(out)
-	p.alpha, p.epi, p.packer = o.alpha, epi, nil
+	p.alpha, p.epi = o.alpha, epi
 	return p.run(c)
 }
 

@@ -139,7 +139,7 @@ func (o *matMul) runFloat32(c *graph.RunCtx) error {
 		p.b = tensor.View[float32](c.In[1])
 	}
 	p.c, p.ldc, p.sizeC = out, b.cols, a.rows*b.cols
-	p.alpha, p.epi, p.packer = o.alpha, epi, nil
+	p.alpha, p.epi = o.alpha, epi
 	return p.run(c)
 }
 

@@ -38,19 +38,12 @@ type product struct {
 	rowBias    []float32 // bias per row, groups*m of them: batch i has group i%groups
 	groups     int
 	late       fusedActivation // applied after the epilogue
-	// packer packs columns [col, col+n) of batch's B, nil for a B that lies in b.
-	packer blockPacker
 
 	width, cols int
 	next        atomic.Int64
 	slots       []productSlot
 	scratch     []float32
 	blockLen    int
-}
-
-// blockPacker makes a block of B that is computed rather than stored.
-type blockPacker interface {
-	packBlock(k *backend.Kernels, p *backend.PackedF32, dst []float32, batch, col, n int)
 }
 
 // productSlot is what one goroutine works with.
@@ -80,7 +73,7 @@ func (j *product) run(c *graph.RunCtx) error {
 	j.next.Store(0)
 	err := c.For(threads, 1, j)
 	clear(j.slots)
-	j.a, j.b, j.c, j.scratch, j.epi, j.rowBias, j.packer = nil, nil, nil, nil, backend.Epilogue{}, nil, nil
+	j.a, j.b, j.c, j.scratch, j.epi, j.rowBias = nil, nil, nil, nil, backend.Epilogue{}, nil
 	return err
 }
 
@@ -102,8 +95,6 @@ func (j *product) block(s *productSlot, dst []float32, batch, col int) {
 	switch {
 	case j.kk == 0:
 		j.k.PackF32Into(&s.packed, dst, nil, 0, n, n, false)
-	case j.packer != nil:
-		j.packer.packBlock(j.k, &s.packed, dst, batch, col, n)
 	case j.transB:
 		j.k.PackF32Into(&s.packed, dst, j.b[j.offB[batch]+col*j.ldb:], j.kk, n, j.ldb, true)
 	default:

@@ -1,0 +1,109 @@
+package backend
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/qrun-onnx/qrun/backend/asm"
+)
+
+// ConvOffsets are where in an input the elements under a moving kernel lie, one per channel and kernel position,
+// relative to the first output's. The zero value has none.
+type ConvOffsets struct {
+	bytes []int64
+	reach int
+}
+
+// Reset removes all offsets.
+func (o *ConvOffsets) Reset() { o.bytes, o.reach = o.bytes[:0], 0 }
+
+// Add appends an offset of n elements, at least 0.
+func (o *ConvOffsets) Add(n int) {
+	o.bytes, o.reach = append(o.bytes, int64(4*n)), max(o.reach, n)
+}
+
+// Len is the number of offsets.
+func (o *ConvOffsets) Len() int { return len(o.bytes) }
+
+// Gather writes the elements of x at the offsets.
+func (o *ConvOffsets) Gather(dst, x []float32) {
+	for i, b := range o.bytes {
+		dst[i] = x[b/4]
+	}
+}
+
+// ConvF32 computes C[m,n] = epilogue(sum over k of A[m,k] * X[Offsets[k]+n]) for n < N: a convolution over adjacent
+// output positions of stride 1. The sum is GemmF32's, with the same bits as if the elements of X were packed.
+type ConvF32 struct {
+	M, N    int
+	A       []float32
+	LDA     int
+	X       []float32
+	Offsets *ConvOffsets
+	C       []float32
+	LDC     int
+	Epi     Epilogue
+}
+
+// Run computes it on this goroutine.
+func (g *ConvF32) Run(k *Kernels) {
+	depth := len(g.Offsets.bytes)
+	if g.M == 0 || g.N == 0 {
+		return
+	}
+	need(g.LDA >= depth && len(g.A) >= extent(g.M, depth, g.LDA), "A", len(g.A), extent(g.M, depth, g.LDA))
+	need(depth == 0 || len(g.X) >= g.Offsets.reach+g.N, "input", len(g.X), g.Offsets.reach+g.N)
+	need(g.LDC >= g.N && len(g.C) >= extent(g.M, g.N, g.LDC), "result", len(g.C), extent(g.M, g.N, g.LDC))
+	g.Epi.check(g.M, g.N)
+	if g.M == 1 && depth > 0 && g.Epi.Bias == nil && g.Epi.Residual == nil {
+		g.row(k)
+	} else {
+		g.tiles(k)
+	}
+	g.Epi.finish(k, g.C, g.LDC, 0, g.M, 0, g.N)
+}
+
+//go:noinline
+func (g *ConvF32) tiles(k *Kernels) {
+	l := &k.f32
+	p := plan{m: g.M, n: g.N, k: len(g.Offsets.bytes)}
+	l.sweep(&p, 0, g.M, 0, l.panels(g.N), func(c part) {
+		var e asm.ArgsGemm
+		g.Epi.set(&e, c.row, c.col)
+		args := asm.ArgsConv{
+			A: unsafe.Add(pointer(g.A), 4*c.row*g.LDA), LDA: int64(4 * g.LDA), K: int64(p.k),
+			X: unsafe.Add(pointer(g.X), 4*c.col), Offset: unsafe.SliceData(g.Offsets.bytes),
+			C: unsafe.Pointer(&g.C[c.row*g.LDC+c.col]), LDC: int64(4 * g.LDC),
+			Tiles: int64(c.tiles), Panels: int64(c.panels), PanelB: int64(4 * c.nv * l.vec), Cols: int64(c.cols), Flags: e.Flags | asm.GemmTail,
+			Bias: e.Bias, BiasRow: e.BiasRow, Residual: e.Residual, LDR: e.LDR, Lo: e.Lo, Hi: e.Hi,
+		}
+		asm.ConvF32(c.tile).Call(&args) // its kernels have the numbers of GemmF32's
+	})
+}
+
+// row computes a single row by the kernel for that, a bounded part per call.
+//
+//go:noinline
+func (g *ConvF32) row(k *Kernels) {
+	kernel := asm.DepthwiseScalar
+	switch k.f32.isa {
+	case asm.AVX2:
+		kernel = asm.DepthwiseAVX2
+	case asm.AVX512:
+		kernel = asm.DepthwiseAVX512
+	}
+	var e asm.ArgsGemm
+	g.Epi.set(&e, 0, 0)
+	depth := len(g.Offsets.bytes)
+	most := max(callCycles*k.f32.rate/4/depth&^127, 128)
+	for at := 0; at < g.N; at += most {
+		args := asm.ArgsDepthwise{
+			Dst: &g.C[at], X: unsafe.Add(pointer(g.X), 4*at), Offset: &g.Offsets.bytes[0], W: &g.A[0],
+			K: int64(depth), N: int64(min(most, g.N-at)), Bias: e.BiasRow, Lo: float32(math.Inf(-1)), Hi: float32(math.Inf(1)),
+		}
+		if e.Flags&asm.GemmClip != 0 {
+			args.Lo, args.Hi = e.Lo, e.Hi
+		}
+		kernel.Call(&args)
+	}
+}
