@@ -57,6 +57,9 @@ func (k *Kernels) PackF16Bits(b []uint16, K, N, ldb int, trans bool) *PackedF16 
 	return p
 }
 
+// Bytes is the memory of the packed matrix.
+func (p *PackedF16) Bytes() int64 { return 2 * int64(len(p.data)) }
+
 // set sets B of a kernel's arguments to the panels of a part.
 func (p *PackedF16) set(a *asm.ArgsGemm, c part) {
 	w := c.nv * p.layout.vec

@@ -78,6 +78,9 @@ func (k *Kernels) transposePanel(panel, b []float32, K, cols, w, ldb int) {
 	}
 }
 
+// Bytes is the memory of the packed matrix.
+func (p *PackedF32) Bytes() int64 { return 4 * int64(len(p.data)) }
+
 // set sets B of a kernel's arguments to the panels of a part.
 func (p *PackedF32) set(a *asm.ArgsGemm, c part) {
 	w := c.nv * p.layout.vec

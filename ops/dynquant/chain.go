@@ -28,7 +28,7 @@ func fuseChains(g *graph.Graph, pc *graph.PassCtx) (changed int, err error) {
 		}
 		r := rows[c.x]
 		if r == nil {
-			if r, err = makeRows(pc, n, c.x, "onnx"); err != nil {
+			if r, err = makeRows(pc, n, c.x, "onnx", nil); err != nil {
 				return changed, err
 			}
 			pc.Insert(n, r)

@@ -31,8 +31,10 @@ func Defs(k *backend.Kernels) []graph.Def {
 	for _, family := range []func() []graph.Def{
 		l.quantizeRows,
 		l.linears,
+		l.halfLinears,
 		l.quantizeLinears, l.dequantizeLinears, l.dynamicQuantizes,
-		l.matMulIntegers,
+		l.matMulIntegers, l.matMulToFloats, l.qLinearMatMuls, l.qGemms,
+		l.byteConvs, l.byteTables, l.qLinearBinaries, l.qLinearSoftmaxes, l.qLinearPools,
 	} {
 		defs = append(defs, family()...)
 	}

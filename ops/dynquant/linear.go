@@ -2,7 +2,6 @@ package dynquant
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -105,34 +104,16 @@ func agree(a, b []tensor.Dim) bool {
 	return true
 }
 
-// linearDims is the result's shape: Q's leading dimensions, broadcast with the weight's, then n.
-func linearDims(q, w []tensor.Dim, n int) ([]tensor.Dim, error) {
-	if len(w) == 2 {
-		return append(slices.Clone(q[:len(q)-1]), tensor.Fixed(n)), nil
+// WeightBytes is the memory of the packed weights. Nodes that share a weight count it once each.
+func (o *linear) WeightBytes() int64 {
+	if o.packs == nil {
+		return 0
 	}
-	row := q[max(0, len(q)-2) : len(q)-1]
-	lead, batch := q[:max(0, len(q)-2)], w[:len(w)-2]
-	out := make([]tensor.Dim, max(len(lead), len(batch)))
-	for i := range out {
-		a, b := tensor.Fixed(1), tensor.Fixed(1)
-		if j := i - (len(out) - len(lead)); j >= 0 {
-			a = lead[j]
-		}
-		if j := i - (len(out) - len(batch)); j >= 0 {
-			b = batch[j]
-		}
-		switch {
-		case b.Size == 1:
-			out[i] = a
-		case a.Size == 1 || !a.Known():
-			out[i] = b
-		case a.Size == b.Size:
-			out[i] = a
-		default:
-			return nil, fmt.Errorf("leading dimensions %v of the activation and %v of the weight do not broadcast", lead, batch)
-		}
+	n := int64(0)
+	for _, p := range *o.packs {
+		n += p.Bytes()
 	}
-	return append(append(out, row...), tensor.Fixed(n)), nil
+	return n
 }
 
 func (o *linear) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
@@ -171,7 +152,10 @@ func (o *linear) Run(c *graph.RunCtx) error {
 		o.job(c, j, (*packs)[0], 0, 0, rows, stride)
 		return c.For(j.Tasks(), 1, j)
 	}
-	return o.batches(c, j, *packs, shapeW, stride)
+	return eachBatch(c.Out[0].Shape(), q.Shape(), shapeW, func(a, w, y, rows int) error {
+		o.job(c, j, (*packs)[w], a, y, rows, stride)
+		return c.For(j.Tasks(), 1, j)
+	})
 }
 
 // job makes the product of rows rows of the activation, from row a of it to row y of the result.
@@ -191,51 +175,4 @@ func (o *linear) job(c *graph.RunCtx, j *backend.GemmU8S8, b *backend.PackedI8, 
 		j.Epi.Residual, j.Epi.LDR = tensor.View[float32](t)[y*n:(y+rows)*n], n
 	}
 	j.Init(o.l.k, c.Threads())
-}
-
-// batches runs a product per batch of the broadcast leading dimensions.
-func (o *linear) batches(c *graph.RunCtx, j *backend.GemmU8S8, packs []*backend.PackedI8, shapeW []int, stride int) error {
-	out := c.Out[0].Shape()
-	q := c.In[linQ].Shape()
-	rows := 1
-	if len(q) > 1 {
-		rows = q[len(q)-2]
-	}
-	lead := out[:len(out)-min(2, len(q))]
-	index := make([]int, len(lead))
-	count := 1
-	for _, d := range lead {
-		count *= d
-	}
-	if rows == 0 {
-		return nil
-	}
-	for b := range count {
-		a := broadcastIndex(index, q[:max(0, len(q)-2)])
-		w := broadcastIndex(index, shapeW[:len(shapeW)-2])
-		o.job(c, j, packs[w], a*rows, b*rows, rows, stride)
-		if err := c.For(j.Tasks(), 1, j); err != nil {
-			return err
-		}
-		for d := len(index) - 1; d >= 0; d-- {
-			if index[d]++; index[d] < lead[d] {
-				break
-			}
-			index[d] = 0
-		}
-	}
-	return nil
-}
-
-// broadcastIndex is the flat index into leading dimensions dims of what stands at index of the broadcast ones.
-func broadcastIndex(index, dims []int) int {
-	flat := 0
-	for i, d := range dims {
-		k := index[len(index)-len(dims)+i]
-		if d == 1 {
-			k = 0
-		}
-		flat = flat*d + k
-	}
-	return flat
 }

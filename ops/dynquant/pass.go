@@ -2,6 +2,8 @@ package dynquant
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -16,7 +18,8 @@ func Quantize(g *graph.Graph, reg *graph.Registry, c Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pass{c: c, sel: s, report: &Report{Mode: "int8, profile " + c.Profile}, weights: map[weightKey]*product8{}}
+	p := &pass{c: c, sel: s, report: &Report{Mode: "int8, profile " + c.Profile}, weights: map[weightKey]*weight{},
+		layers: map[layerKey]*layerWeight{}, split: map[*weight][]int{}}
 	if c.Half {
 		p.report.Mode = "fp16"
 	}
@@ -36,21 +39,36 @@ type pass struct {
 	sel     *selection
 	report  *Report
 	pc      *graph.PassCtx
-	weights map[weightKey]*product8
+	weights map[weightKey]*weight
+	layers  map[layerKey]*layerWeight
+	split   map[*weight][]int // channels that a weight wants repeated
 	seen    map[*graph.Node]bool
-	rows    map[*graph.Value]*graph.Node // the QuantizeRows node of an activation, in the graph at hand
+	rows    map[rowsKey]*graph.Node // the QuantizeRows node of an activation, in the graph at hand
 }
 
-// weightKey says which constant a node reads, and how: nodes with equal keys share the quantized weight.
+// weightKey says which constant a node reads, and how: nodes with equal keys share the weight.
 type weightKey struct {
 	v     *graph.Value
 	trans bool
-	alpha float32
 }
 
-// product8 is a weight as constants of the graph.
-type product8 struct {
+// layerKey says which quantized form of a weight a node reads.
+type layerKey struct {
+	w      *weight
+	alpha  float32
+	repeat string
+}
+
+// rowsKey is an activation with the channels that are repeated.
+type rowsKey struct {
+	x      *graph.Value
+	repeat string
+}
+
+// layerWeight is a weight as constants of the graph.
+type layerWeight struct {
 	w              *weight
+	repeat         []int
 	q              *quantized
 	err            error
 	wv, scale, zer *graph.Value
@@ -61,13 +79,22 @@ type plannedNode struct {
 	n    *graph.Node
 	side int // the input that is the weight
 	form linearForm
-	p    *product8
+	w    *weight
+	p    *layerWeight
 	at   int // its Decision
+}
+
+// activation is what the node multiplies with the weight, and whether its rows are columns there.
+func (pn *plannedNode) activation() (x *graph.Value, across bool) {
+	if pn.side == 0 {
+		return pn.n.In[1], !pn.form.transB
+	}
+	return pn.n.In[0], pn.form.transA
 }
 
 // run is the pass on one graph: it decides on every node, quantizes the weights, some at a time, and rewrites.
 func (p *pass) run(g *graph.Graph, pc *graph.PassCtx) (int, error) {
-	p.pc, p.rows = pc, map[*graph.Value]*graph.Node{}
+	p.pc, p.rows = pc, map[rowsKey]*graph.Node{}
 	if p.seen == nil {
 		p.seen = map[*graph.Node]bool{}
 	}
@@ -101,7 +128,7 @@ func (p *pass) run(g *graph.Graph, pc *graph.PassCtx) (int, error) {
 	return changed, nil
 }
 
-func (p *pass) bytesAfter(w *product8) int64 {
+func (p *pass) bytesAfter(w *layerWeight) int64 {
 	if p.c.Half {
 		return int64(len(w.wv.Const.Bytes()))
 	}
@@ -141,11 +168,11 @@ func (p *pass) decide(n *graph.Node) (plannedNode, Decision) {
 	case (side == 0 || form.transA && side == 1) && !x.Spec.Ranked:
 		return keep("the rank of the activation is not known")
 	}
-	key := weightKey{n.In[side], w.trans, form.alpha}
+	key := weightKey{n.In[side], w.trans}
 	if p.weights[key] == nil {
-		p.weights[key] = &product8{w: w}
+		p.weights[key] = w
 	}
-	return plannedNode{n: n, side: side, form: form, p: p.weights[key]}, d
+	return plannedNode{n: n, side: side, form: form, w: p.weights[key]}, d
 }
 
 // findWeight looks for the constant: on the right, else on the left, where the product is computed transposed.
@@ -160,26 +187,93 @@ func (p *pass) findWeight(n *graph.Node, f linearForm) (side int, w *weight, rea
 	return 1, nil, reason
 }
 
-// quantizeAll quantizes each weight once, on as many goroutines as the session may use.
+// quantizeAll quantizes each weight once, on as many goroutines as the session may use. Layers on one activation agree
+// on the channels that it repeats.
 func (p *pass) quantizeAll(plan []plannedNode) {
-	var todo []*product8
-	seen := map[*product8]bool{}
+	p.findSplits(plan)
+	repeat := p.agreeOnRepeats(plan)
+	var todo []*layerWeight
+	for i := range plan {
+		pn := &plan[i]
+		r := repeat[i]
+		if pn.w.ints != nil {
+			r = nil
+		}
+		key := layerKey{pn.w, pn.form.alpha, fmt.Sprint(r)}
+		if p.layers[key] == nil {
+			p.layers[key] = &layerWeight{w: pn.w, repeat: r}
+			todo = append(todo, p.layers[key])
+		}
+		pn.p = p.layers[key]
+	}
+	if p.c.Half {
+		return
+	}
+	p.each(len(todo), func(i int) { todo[i].q, todo[i].err = todo[i].w.quantize(todo[i].repeat) })
+}
+
+// findSplits asks each weight which channels it wants repeated, in profile row alone: profile onnx has no such thing.
+func (p *pass) findSplits(plan []plannedNode) {
+	if p.c.Half || p.c.Profile != "row" {
+		return
+	}
+	var todo []*weight
 	for _, pn := range plan {
-		if !seen[pn.p] && pn.p.wv == nil {
-			seen[pn.p] = true
-			todo = append(todo, pn.p)
+		if _, ok := p.split[pn.w]; !ok {
+			p.split[pn.w] = nil
+			todo = append(todo, pn.w)
 		}
 	}
-	var next atomic.Int32
-	work := func() {
-		for i := int(next.Add(1)) - 1; i < len(todo); i = int(next.Add(1)) - 1 {
-			if !p.c.Half {
-				todo[i].q, todo[i].err = todo[i].w.quantize()
+	lists := make([][]int, len(todo))
+	p.each(len(todo), func(i int) { lists[i] = todo[i].splits() })
+	for i, w := range todo {
+		p.split[w] = lists[i]
+	}
+}
+
+// agreeOnRepeats returns for each node the channels that its activation repeats: each as often as the layer that wants
+// it most does.
+func (p *pass) agreeOnRepeats(plan []plannedNode) [][]int {
+	type source struct {
+		x      *graph.Value
+		across bool
+	}
+	most := map[source]map[int]int{}
+	for i := range plan {
+		x, across := plan[i].activation()
+		s := source{x, across}
+		if most[s] == nil {
+			most[s] = map[int]int{}
+		}
+		count := map[int]int{}
+		for _, c := range p.split[plan[i].w] {
+			count[c]++
+			most[s][c] = max(most[s][c], count[c])
+		}
+	}
+	lists := make([][]int, len(plan))
+	for i := range plan {
+		x, across := plan[i].activation()
+		m := most[source{x, across}]
+		for _, c := range slices.Sorted(maps.Keys(m)) {
+			for range m[c] {
+				lists[i] = append(lists[i], c)
 			}
 		}
 	}
+	return lists
+}
+
+// each calls f for 0 <= i < n on as many goroutines as the session may use.
+func (p *pass) each(n int, f func(i int)) {
+	var next atomic.Int32
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			f(i)
+		}
+	}
 	var others sync.WaitGroup
-	for range min(p.c.Threads, len(todo)) - 1 {
+	for range min(p.c.Threads, n) - 1 {
 		others.Go(work)
 	}
 	work()

@@ -48,14 +48,10 @@ func (w *weight) bytes() int64 {
 // rewrite replaces a node by a quantized product, with Transposes around it where the weight was on the left or the
 // activation transposed, and what C adds behind it unless it is a bias.
 func (p *pass) rewrite(pn plannedNode) error {
-	n, f := pn.n, pn.form
-	x := n.In[1-pn.side]
-	transposed := f.transA // the rows of op(X) are the columns of X
-	if pn.side == 0 {
-		transposed = !f.transB
-	}
+	n := pn.n
+	x, across := pn.activation()
 	var err error
-	if transposed {
+	if across {
 		if x, err = p.transpose(n, x); err != nil {
 			return err
 		}
@@ -89,7 +85,7 @@ func (p *pass) specOf(y, x *graph.Value, pn plannedNode) error {
 		for i := range dims {
 			dims[i] = tensor.AnyDim
 		}
-		for len(dims) < len(pn.p.w.shape) {
+		for len(dims) < len(pn.w.shape) {
 			dims = append(dims, tensor.AnyDim)
 		}
 		y.Spec = tensor.Ranked(tensor.Float32, dims)
@@ -179,7 +175,7 @@ func (p *pass) bias(pn plannedNode) (bias, rest *graph.Value) {
 	if t == nil || t.DType() != tensor.Float32 || pn.side == 0 {
 		return nil, f.c
 	}
-	cols := pn.p.w.columns()
+	cols := pn.w.columns()
 	last := 1
 	if t.Rank() > 0 {
 		last = t.Shape()[t.Rank()-1]
@@ -211,7 +207,7 @@ func (p *pass) product(n *graph.Node, x, y, bias *graph.Value, pn plannedNode) (
 	if p.c.Half {
 		return p.pc.Make(n, "qrun", "HalfLinear", []*graph.Value{x, w.wv, bias}, []*graph.Value{y}, trans)
 	}
-	rows, err := p.quantizedRows(n, x)
+	rows, err := p.quantizedRows(n, x, w.repeat)
 	if err != nil {
 		return nil, err
 	}
@@ -227,28 +223,37 @@ func b2i(b bool) int {
 }
 
 // quantizedRows returns the node that quantizes x, made before its first reader and shared by the others.
-func (p *pass) quantizedRows(n *graph.Node, x *graph.Value) (*graph.Node, error) {
-	if r := p.rows[x]; r != nil {
+func (p *pass) quantizedRows(n *graph.Node, x *graph.Value, repeat []int) (*graph.Node, error) {
+	key := rowsKey{x, fmt.Sprint(repeat)}
+	if r := p.rows[key]; r != nil {
 		return r, nil
 	}
-	r, err := makeRows(p.pc, n, x, p.c.Profile)
+	r, err := makeRows(p.pc, n, x, p.c.Profile, repeat)
 	if err != nil {
 		return nil, err
 	}
 	p.pc.Insert(n, r)
-	p.rows[x] = r
+	p.rows[key] = r
 	return r, nil
 }
 
 // makeRows makes a QuantizeRows node on x.
-func makeRows(pc *graph.PassCtx, at *graph.Node, x *graph.Value, profile string) (*graph.Node, error) {
+func makeRows(pc *graph.PassCtx, at *graph.Node, x *graph.Value, profile string, repeat []int) (*graph.Node, error) {
 	outs := []*graph.Value{
 		pc.NewValue(x.Name+"_quantized", tensor.Unranked(tensor.Uint8), nil),
 		pc.NewValue(x.Name+"_scale", tensor.Unranked(tensor.Float32), nil),
 		pc.NewValue(x.Name+"_zero_point", tensor.Unranked(tensor.Int32), nil),
 		pc.NewValue(x.Name+"_sum", tensor.Unranked(tensor.Int32), nil),
 	}
-	r, err := pc.Make(at, "qrun", "QuantizeRows", []*graph.Value{x}, outs, graph.Attr{Name: "profile", Type: graph.AttrString, S: profile})
+	attrs := []graph.Attr{{Name: "profile", Type: graph.AttrString, S: profile}}
+	if len(repeat) > 0 {
+		a := graph.Attr{Name: "repeat", Type: graph.AttrInts}
+		for _, i := range repeat {
+			a.Ints = append(a.Ints, int64(i))
+		}
+		attrs = append(attrs, a)
+	}
+	r, err := pc.Make(at, "qrun", "QuantizeRows", []*graph.Value{x}, outs, attrs...)
 	if err == nil {
 		r.Name = at.Name + "/quantize"
 	}

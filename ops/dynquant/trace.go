@@ -22,7 +22,7 @@ type Layer struct {
 // Layers finds the matrix products of g and its bodies that Quantize could quantize, with their weights, and does not
 // change the graph. Others are left out.
 func Layers(g *graph.Graph, reg *graph.Registry) ([]*Layer, error) {
-	p := &pass{weights: map[weightKey]*product8{}, sel: &selection{ops: candidateTypes}}
+	p := &pass{weights: map[weightKey]*weight{}, sel: &selection{ops: candidateTypes}}
 	var list []*Layer
 	run := func(g *graph.Graph, pc *graph.PassCtx) (int, error) {
 		p.pc = pc
@@ -32,7 +32,7 @@ func Layers(g *graph.Graph, reg *graph.Registry) ([]*Layer, error) {
 			}
 			pn, d := p.decide(n)
 			if d.Reason == "" {
-				list = append(list, &Layer{Node: n.Name, Op: n.Type, w: pn.p.w, side: pn.side, form: pn.form, bias: p.traceBias(pn)})
+				list = append(list, &Layer{Node: n.Name, Op: n.Type, w: pn.w, side: pn.side, form: pn.form, bias: p.traceBias(pn)})
 			}
 		}
 		return 0, nil
@@ -51,7 +51,7 @@ func (p *pass) traceBias(pn plannedNode) []float32 {
 		return nil
 	}
 	for _, v := range readers[0].In {
-		if v.Const != nil && v.Const.DType() == tensor.Float32 && v.Const.Len() == pn.p.w.columns() {
+		if v.Const != nil && v.Const.DType() == tensor.Float32 && v.Const.Len() == pn.w.columns() {
 			return tensor.View[float32](v.Const)
 		}
 	}
@@ -96,7 +96,7 @@ func (l *Layer) Trace(k *backend.Kernels, x *tensor.Tensor, profile string) (*Tr
 		return nil, err
 	}
 	m := len(xs) / depth
-	q, err := l.w.quantize()
+	q, err := l.w.quantize(nil)
 	if err != nil {
 		return nil, err
 	}

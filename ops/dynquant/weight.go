@@ -1,8 +1,10 @@
 package dynquant
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
@@ -61,29 +63,36 @@ func (q *quantized) bytes() int64 {
 const minNormal = 0x1p-126
 
 // quantize rounds a float weight to int8, symmetric with a scale per output column: scale = A/127 with A the largest
-// magnitude of the column (1 where that is below the smallest normal float32), q = clip(rne(w/scale), -127, 127). It
-// refuses weights that are not finite.
-func (w *weight) quantize() (*quantized, error) {
+// magnitude of the column (1 where that is below the smallest normal float32), q = clip(rne(w/scale), -127, 127).
+//
+// repeat lists channels of the depth that the activation repeats behind its last one (see splits). A channel that
+// appears c times in all counts with its c-th part in A, and its elements, up to 127*c, are shared out over the copies.
+// It refuses weights that are not finite.
+func (w *weight) quantize(repeat []int) (*quantized, error) {
 	if w.ints != nil {
 		s, err := tensor.Of(w.scale, len(w.scale))
 		return &quantized{w.ints, s, w.zero, w.trans}, err
 	}
 	k, n, batches := w.depth(), w.columns(), w.batches()
-	q := make([]int8, len(w.float))
+	depth := k + len(repeat)
+	copies := copiesOf(k, repeat)
+	q := make([]int8, batches*depth*n)
 	scale := make([]float32, batches*n)
 	for b := range batches {
-		src, dst, s := w.float[b*k*n:(b+1)*k*n], q[b*k*n:(b+1)*k*n], scale[b*n:(b+1)*n]
-		var err error
-		if w.trans {
-			err = quantizeRowsOf(dst, src, s, k)
-		} else {
-			err = quantizeColumnsOf(dst, src, s, n)
-		}
-		if err != nil {
+		m := matrix{src: w.float[b*k*n : (b+1)*k*n], dst: q[b*depth*n : (b+1)*depth*n], scale: scale[b*n : (b+1)*n], k: k, n: n, depth: depth, trans: w.trans}
+		if err := m.scales(copies); err != nil {
 			return nil, err
 		}
+		m.round()
+		m.share(repeat, copies)
 	}
-	qt, err := tensor.Of(q, w.shape...)
+	shape := slices.Clone(w.shape)
+	if w.trans {
+		shape[len(shape)-1] = depth
+	} else {
+		shape[len(shape)-2] = depth
+	}
+	qt, err := tensor.Of(q, shape...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,61 +100,113 @@ func (w *weight) quantize() (*quantized, error) {
 	return &quantized{w: qt, scale: st, trans: w.trans}, err
 }
 
-var errNotFinite = fmt.Errorf("the weight has elements that are NaN or infinite")
-
-func scaleOf(a float32) (float32, error) {
-	if a != a || math.IsInf(float64(a), 0) {
-		return 0, errNotFinite
+// copiesOf counts how often each channel appears.
+func copiesOf(k int, repeat []int) []float32 {
+	c := make([]float32, k)
+	for i := range c {
+		c[i] = 1
 	}
-	s := float32(float64(a) / 127)
-	if s < minNormal {
-		return 1, nil
+	for _, i := range repeat {
+		c[i]++
 	}
-	return s, nil
+	return c
 }
 
-// quantizeRowsOf quantizes a matrix whose rows of length k are the output columns.
-func quantizeRowsOf(dst []int8, src, scale []float32, k int) error {
-	for n := range scale {
-		row, out := src[n*k:(n+1)*k], dst[n*k:(n+1)*k]
-		var a float32
-		for _, x := range row {
-			a = max(a, abs(x))
+// matrix is one matrix of a weight on its way to int8.
+type matrix struct {
+	src         []float32
+	dst         []int8 // with the repeated channels behind the others
+	scale       []float32
+	k, n, depth int
+	trans       bool
+}
+
+var errNotFinite = errors.New("the weight has elements that are NaN or infinite")
+
+// scales finds the scale of each column.
+func (m *matrix) scales(copies []float32) error {
+	if m.trans {
+		for j := range m.scale {
+			var a float32
+			for i, x := range m.src[j*m.k : (j+1)*m.k] {
+				a = max(a, abs(x)/copies[i])
+			}
+			m.scale[j] = a
 		}
-		s, err := scaleOf(a)
-		if err != nil {
-			return err
+	} else {
+		clear(m.scale)
+		for i := range m.k {
+			c := copies[i]
+			for j, x := range m.src[i*m.n : (i+1)*m.n] {
+				m.scale[j] = max(m.scale[j], abs(x)/c)
+			}
 		}
-		scale[n] = s
-		for i, x := range row {
-			out[i] = roundI8(x / s)
+	}
+	for j, a := range m.scale {
+		if a != a || math.IsInf(float64(a), 0) {
+			return errNotFinite
+		}
+		if m.scale[j] = float32(float64(a) / 127); m.scale[j] < minNormal {
+			m.scale[j] = 1
 		}
 	}
 	return nil
 }
 
-// quantizeColumnsOf quantizes a matrix with rows of length n.
-func quantizeColumnsOf(dst []int8, src, scale []float32, n int) error {
-	clear(scale)
-	for r := 0; r < len(src); r += n {
-		for j, x := range src[r : r+n] {
-			scale[j] = max(scale[j], abs(x))
+// round quantizes every element as if no channel were repeated.
+func (m *matrix) round() {
+	if m.trans {
+		for j, s := range m.scale {
+			out := m.dst[j*m.depth:][:m.k]
+			for i, x := range m.src[j*m.k : (j+1)*m.k] {
+				out[i] = roundI8(x / s)
+			}
+		}
+		return
+	}
+	for i := range m.k {
+		out := m.dst[i*m.n : (i+1)*m.n]
+		for j, x := range m.src[i*m.n : (i+1)*m.n] {
+			out[j] = roundI8(x / m.scale[j])
 		}
 	}
-	for j, a := range scale {
-		s, err := scaleOf(a)
-		if err != nil {
-			return err
+}
+
+// share gives the copies of each repeated channel what its first place could not hold.
+func (m *matrix) share(repeat []int, copies []float32) {
+	left := map[int][]int32{}
+	for c, i := range repeat {
+		rest := left[i]
+		if rest == nil {
+			rest = make([]int32, m.n)
+			for j := range rest {
+				x := m.at(i, j)
+				limit := 127 * copies[i]
+				v := int32(math.RoundToEven(float64(min(max(x/m.scale[j], -limit), limit))))
+				rest[j] = v - int32(*m.to(i, j))
+			}
+			left[i] = rest
 		}
-		scale[j] = s
-	}
-	for r := 0; r < len(src); r += n {
-		out := dst[r : r+n]
-		for j, x := range src[r : r+n] {
-			out[j] = roundI8(x / scale[j])
+		for j, r := range rest {
+			q := min(max(r, -127), 127)
+			*m.to(m.k+c, j) = int8(q)
+			rest[j] = r - q
 		}
 	}
-	return nil
+}
+
+func (m *matrix) at(i, j int) float32 {
+	if m.trans {
+		return m.src[j*m.k+i]
+	}
+	return m.src[i*m.n+j]
+}
+
+func (m *matrix) to(i, j int) *int8 {
+	if m.trans {
+		return &m.dst[j*m.depth+i]
+	}
+	return &m.dst[i*m.n+j]
 }
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
