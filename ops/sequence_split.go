@@ -40,11 +40,10 @@ func (o concatFromSequence) Infer(c *graph.InferCtx) error {
 		if err != nil {
 			return err
 		}
-		if out = elem; o.fresh {
-			out = insertAxis(elem, axis, tensor.AnyDim)
-		} else {
-			out = insertAxis(dropAxis(elem, axis), axis, tensor.AnyDim)
+		if !o.fresh {
+			elem = dropAxis(elem, axis)
 		}
+		out = insertAxis(elem, axis, tensor.AnyDim)
 	}
 	c.Out(0, out)
 	return nil
