@@ -74,7 +74,7 @@ func NewVector(isa ISA) *Vector {
 	switch isa {
 	case AVXVNNI:
 		isa = AVX2
-	case AVX512VNNI:
+	case AVX512VNNI, AMX:
 		isa = AVX512
 	}
 	return &Vector{
