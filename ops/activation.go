@@ -71,7 +71,7 @@ func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.
 func geluExact(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) }
 
 func geluTanh(x float64) float64 {
-	return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
+	return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+float64(0.044715*x*x*x))))
 }
 
 func leakyRelu(a *graph.Attrs) unary {
@@ -123,7 +123,7 @@ func celu(a *graph.Attrs) unary {
 func hardSigmoid(a *graph.Attrs) unary {
 	alpha, beta := a.Float("alpha", 0.2), a.Float("beta", 0.5)
 	return unary{kern: backend.HardSigmoid, p0: alpha, p1: beta, grain: grainCheap, f: func(x float64) float64 {
-		return max(0, min(1, float64(alpha)*x+float64(beta)))
+		return max(0, min(1, float64(float64(alpha)*x)+float64(beta)))
 	}}
 }
 

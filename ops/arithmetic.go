@@ -89,7 +89,7 @@ func (r legacyBroadcast) tail(rankA, rankB int) (int, error) {
 	if axis < 0 {
 		axis += rankA
 	}
-	if axis < 0 || axis+rankB > rankA {
+	if axis < 0 || axis > rankA-rankB {
 		return 0, fmt.Errorf("axis %d does not fit inputs of rank %d and %d", r.axis, rankA, rankB)
 	}
 	return rankA - rankB - axis, nil

@@ -141,7 +141,7 @@ func (o batchNorm) fold(c *graph.RunCtx, channels, n int, set func(ch int, mul, 
 		if o.training {
 			x := paramOf(c.In[0])
 			bm, bv := channelStats(x, c.In[0].Len(), ch, channels, n)
-			for i, r := range []float64{float64(m*float64(o.momentum)) + bm*float64(1-o.momentum), float64(v*float64(o.momentum)) + bv*float64(1-o.momentum)} {
+			for i, r := range []float64{float64(m*float64(o.momentum)) + float64(bm*float64(1-o.momentum)), float64(v*float64(o.momentum)) + float64(bv*float64(1-o.momentum))} {
 				if i+1 < len(c.Out) && c.Out[i+1] != nil {
 					paramOf(c.Out[i+1]).set(ch, r)
 				}

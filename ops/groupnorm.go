@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -38,7 +39,7 @@ type groupNorm struct {
 func (l lib) newGroupNorm(a *graph.Attrs) (groupNorm, error) {
 	a.Require("num_groups")
 	n := a.Int("num_groups", 1)
-	if n < 1 || n > 1<<31 {
+	if n < 1 || n > math.MaxInt32 {
 		return groupNorm{}, fmt.Errorf("attribute num_groups=%d, want at least 1", n)
 	}
 	return groupNorm{lib: l, eps: a.Float("epsilon", 1e-5), groups: int(n)}, nil

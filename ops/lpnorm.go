@@ -147,7 +147,7 @@ type lrn struct {
 func (l lib) newLRN(a *graph.Attrs) (graph.Op, error) {
 	a.Require("size")
 	size := a.Int("size", 1)
-	if size < 1 || size > 1<<31 {
+	if size < 1 || size > math.MaxInt32 {
 		return nil, fmt.Errorf("attribute size=%d, want at least 1", size)
 	}
 	return lrn{l, int(size), float64(a.Float("alpha", 0.0001)), float64(a.Float("beta", 0.75)), float64(a.Float("bias", 1))}, nil

@@ -3,6 +3,7 @@ package ops
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/qrun-onnx/qrun/graph"
@@ -72,7 +73,7 @@ func (o topK) Infer(c *graph.InferCtx) error {
 	if err != nil {
 		return err
 	}
-	if size := x.Dims[axis].Size; k.Known() && size >= 0 && k.Size > size || n == 1 && o.k < 0 || k.Known() && o.k < 0 {
+	if size := x.Dims[axis].Size; k.Known() && size >= 0 && k.Size > size || n == 1 && o.k < 0 || k.Known() && (o.k < 0 || o.k > math.MaxInt32) {
 		return fmt.Errorf("k is %d, want 0 to %v", o.k, x.Dims[axis])
 	}
 	dims := append([]tensor.Dim{}, x.Dims...)
@@ -84,7 +85,8 @@ func (o topK) Infer(c *graph.InferCtx) error {
 
 func (o topK) Run(c *graph.RunCtx) error {
 	x := c.In[0]
-	if len(c.Out) > 0 && c.Out[0] == nil && o.k < 0 || len(c.Out) > 1 && c.Out[1] == nil && o.k < 0 {
+	missing := func(i int) bool { return c.Wants(i) && c.Out[i] == nil }
+	if missing(0) || missing(1) {
 		k := runInts(c.In[1])[0]
 		axis, err := axisOf(o.axis, x.Rank())
 		if err != nil {
@@ -95,11 +97,13 @@ func (o topK) Run(c *graph.RunCtx) error {
 		}
 		shape := slices.Clone(x.Shape())
 		shape[axis] = int(k)
-		if _, err := c.Alloc(0, x.DType(), shape...); err != nil {
-			return err
-		}
-		if _, err := c.Alloc(1, tensor.Int64, shape...); err != nil {
-			return err
+		for i, d := range []tensor.DType{x.DType(), tensor.Int64} {
+			if !missing(i) {
+				continue
+			}
+			if _, err := c.Alloc(i, d, shape...); err != nil {
+				return err
+			}
 		}
 	}
 	switch d := x.DType(); d {
