@@ -71,7 +71,7 @@ func (g *GemmU8S8) Do(lo, hi int) {
 		var at unsafe.Pointer
 		if g.k.u8s8.isa == asm.AMX {
 			sums = g.k.scratch.Get().(*[]int16)
-			at = pointer(grow(sums, 2*64*maxTile))
+			at = pointer(grow(sums, 2*tileSums*(maxRows/16+1)))
 		}
 		for i := lo; i < hi; i++ {
 			row0, row1 := g.plan.rows(i/g.plan.groups, g.k.u8s8.mr)
@@ -93,6 +93,15 @@ func (g *GemmU8S8) Do(lo, hi int) {
 		g.task(i, row0, row1, pointer(*wide), 2*stride, nil)
 	}
 	g.k.scratch.Put(wide)
+}
+
+// tileSums is the number of sums that AMX kernels keep of a tile.
+const tileSums = 1024
+
+// chunk is how many of n steps of 64 several tiles do before the next: B then stays in the first cache level.
+func chunk(n int) int {
+	const steps = 8
+	return max(1, ceil(n, max(1, ceil(n, steps))))
 }
 
 // grow returns n elements of the scratch memory.
@@ -147,6 +156,13 @@ func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int, sums *int3
 		if d := &asm.GemmU8S8Kernels[kernel]; d.ISA == asm.AMX {
 			config := asm.TileConfig(c.height, d.M)
 			args.K, args.Rows, args.Config, args.Scratch = int64(ceil(b.K, l.pad)), int64(c.height), &config[0], sums
+			args.Chunk = max(args.K, 1)
+			if c.tiles > 1 {
+				args.Chunk = int64(chunk(int(args.K)))
+			}
+			if args.Chunk < args.K {
+				args.TileS = 4 * tileSums
+			}
 		}
 		kernel.Call(&args)
 	})

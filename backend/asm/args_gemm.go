@@ -38,9 +38,18 @@ type ArgsGemm struct {
 	OffB     int64          // 0
 	OffCol   int64          // 0
 	Left     int64          // 0
+	Rows     int64          // rows of a tile (this and all that follow: AMX only)
+	Chunk    int64          // steps of K that all tiles do before the next, at least 1
+	Config   *uint8         // 64 bytes of tile configuration
+	Scratch  *int32         // 1024 sums for each tile
+	TileS    int64          // 4096, or 0 to use Scratch for one tile after the other, when Chunk is all of K
+	PanelsA  int64          // 0, as all that follow
+	LeftA    int64          // 0
+	OffS     int64          // 0
+	OffT     int64          // 0
+	DoneK    int64          // 0
+	Steps    int64          // 0
+	Pending  int64          // 0
 	Span     int64          // 0
 	Done     int64          // 0
-	Rows     int64          // rows of a tile (AMX only)
-	Config   *uint8         // 64 bytes of tile configuration (AMX only)
-	Scratch  *int32         // Rows by 64 sums (AMX only)
 }

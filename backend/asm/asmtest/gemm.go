@@ -127,7 +127,10 @@ func (m maker) amx(most int) int {
 	a := &m.g.Args
 	a.Rows, a.Config = int64(rows), unsafe.SliceData(buffer[uint8](m, 64, false))
 	copy(unsafe.Slice(a.Config, 64), config[:])
-	a.Scratch = unsafe.SliceData(buffer[int32](m, rows*max(most, 64), true))
+	a.Scratch, a.Chunk, a.TileS = unsafe.SliceData(buffer[int32](m, int(a.Tiles)*1024, true)), 1+m.Int64N(6), 4096
+	if a.Chunk >= a.K {
+		a.TileS = 0
+	}
 	return rows
 }
 

@@ -9,12 +9,7 @@ type amx struct {
 	*Kernel
 	two bool // rows in two tiles
 
-	span   int // panels side by side at most
-	vecs   [2]Reg
-	masks  [2]Reg
-	panel  Label
-	tile   Label
-	stride Reg // 128, bytes between groups of four bytes of K
+	masks [2]Reg
 }
 
 const (
@@ -29,10 +24,7 @@ func amxKernel(two bool) *Kernel {
 	if two {
 		name, rows = "gemmU8S8Tile32x32AMX", 32
 	}
-	t := &amx{Kernel: NewKernel(name, AMX, gemmArgs), two: two, span: 2}
-	if two {
-		t.span = 1
-	}
+	t := &amx{Kernel: NewKernel(name, AMX, gemmArgs), two: two}
 	t.M, t.N = rows, amxCols
 	t.Doc = "Tiles have Rows rows, at most so many."
 	t.write()
@@ -41,34 +33,60 @@ func amxKernel(two bool) *Kernel {
 
 func tmm(n int) Reg { return Reg{KindTile, n} }
 
+// write writes the kernel: two iterations over the sequence of tiles, one that sums, and one that finishes a tile when
+// its sums are complete.
 func (t *amx) write() {
 	cfg := t.Load("Config")
 	t.Op("LDTILECFG", At(cfg, 0))
 	t.Free(cfg)
 	t.masks = [2]Reg{t.Mask("first"), t.Mask("second")}
-	t.panel, t.tile = t.Label("panel"), t.Label("tile")
-	t.Bind(t.panel)
-	r := t.Load("Tiles")
-	t.Op("MOVQ", r, t.Field("Left"))
-	t.Free(r)
-	t.Bind(t.tile)
-	if t.two {
-		t.sums(1)
-		t.Op("MOVQ", Imm(1), t.Field("Span"))
-	} else {
-		one, done := t.Label("one"), t.Label("summed")
-		t.Op("CMPQ", t.Field("Panels"), Imm(2))
-		t.Op("JL", one)
-		t.sums(2)
-		t.Op("MOVQ", Imm(2), t.Field("Span"))
-		t.Op("JMP", done)
-		t.Bind(one)
-		t.sums(1)
-		t.Op("MOVQ", Imm(1), t.Field("Span"))
-		t.Bind(done)
+	for _, p := range [][2]string{{"Tiles", "Left"}, {"Tiles", "LeftA"}, {"Panels", "PanelsA"}} {
+		r := t.Load(p[0])
+		t.Op("MOVQ", r, t.Field(p[1]))
+		t.Free(r)
 	}
+	next := t.Label("next")
+	t.Bind(next)
+	t.spans("PanelsA", t.sums)
+	t.spans("PanelsA", t.spill)
+	t.advanceSums()
+	t.Op("CMPQ", t.Field("Pending"), Imm(0))
+	t.Op("JZ", next)
 	t.finish()
 	t.advance()
+	t.Op("CMPQ", t.Field("Panels"), Imm(0))
+	t.Op("JNZ", next)
+	t.Op("TILERELEASE")
+	t.Ret()
+}
+
+// spans writes f for the number of panels side by side that the count of panels left allows.
+func (t *amx) spans(panels string, f func(span int)) {
+	if t.two {
+		f(1)
+		return
+	}
+	one, done := t.Label("one"), t.Label("both")
+	t.Op("CMPQ", t.Field(panels), Imm(2))
+	t.Op("JL", one)
+	f(2)
+	t.Op("JMP", done)
+	t.Bind(one)
+	f(1)
+	t.Bind(done)
+}
+
+// spanOf is that number.
+func (t *amx) spanOf(panels string) Reg {
+	n, one := t.GP("span"), t.Label("span")
+	t.Op("MOVQ", Imm(1), n)
+	if !t.two {
+		t.Op("CMPQ", t.Field(panels), Imm(2))
+		t.Op("JL", one)
+		t.Op("MOVQ", Imm(2), n)
+		t.Bind(one)
+	}
+	return n
 }
 
 // at is field + offset.
@@ -88,10 +106,32 @@ func (t *amx) half() Reg {
 	return r
 }
 
-// sums multiplies the rows by span panels and stores the sums.
+// sums adds the products of the next steps of K, Chunk at most, to the sums of the next tile.
 func (t *amx) sums(span int) {
 	a, lda, b, n, stride := t.at("A", "OffA"), t.Load("LDA"), t.at("B", "OffB"), t.Load("K"), t.GP("stride")
+	whole, zero, start := t.Label("whole"), t.Label("zero"), t.Label("start")
+	t.Op("SUBQ", t.Field("DoneK"), n)
+	t.Op("CMPQ", n, t.Field("Chunk"))
+	t.Op("JLE", whole)
+	t.Op("MOVQ", t.Field("Chunk"), n)
+	t.Bind(whole)
+	t.Op("MOVQ", n, t.Field("Steps"))
 	t.Op("MOVQ", Imm(amxGroup), stride)
+	t.Op("CMPQ", t.Field("DoneK"), Imm(0))
+	t.Op("JZ", zero)
+	t.stored(span, stride, func(m Mem, c Reg) { t.Op("TILELOADD", m, c) })
+	k := t.Load("DoneK")
+	t.Op("SHLQ", Imm(6), k)
+	t.Op("ADDQ", k, a)
+	t.Op("SHLQ", Imm(5), k)
+	t.Op("ADDQ", k, b)
+	t.Free(k)
+	t.Op("JMP", start)
+	t.Bind(zero)
+	for i := range 4 {
+		t.Op("TILEZERO", tmm(i))
+	}
+	t.Bind(start)
 	second := t.GP("second") // rows of the second tile, or the second panel
 	switch {
 	case t.two:
@@ -102,9 +142,6 @@ func (t *amx) sums(span int) {
 	case span == 2:
 		t.Op("MOVQ", t.Field("PanelB"), second)
 		t.Op("ADDQ", b, second)
-	}
-	for i := range 4 {
-		t.Op("TILEZERO", tmm(i))
 	}
 	loop, done := t.Label("step"), t.Label("steps")
 	t.Op("TESTQ", n, n)
@@ -122,9 +159,7 @@ func (t *amx) sums(span int) {
 	t.Op("DECQ", n)
 	t.Op("JNZ", loop)
 	t.Bind(done)
-	t.Free(a, lda, b, n, second)
-	t.spill(span, stride)
-	t.Free(stride)
+	t.Free(a, lda, b, n, second, stride)
 }
 
 // step adds the products of 64 of K.
@@ -148,28 +183,71 @@ func (t *amx) step(span int, a, a1, b, b1 Mem) {
 	}
 }
 
-// spill stores the sums: rows of 32, all rows of a panel before those of the next.
-func (t *amx) spill(span int, stride Reg) {
-	to, more := t.Load("Scratch"), t.Load("Rows")
+// spill stores the sums of the tile.
+func (t *amx) spill(span int) {
+	stride := t.GP("stride")
+	t.Op("MOVQ", Imm(amxGroup), stride)
+	t.stored(span, stride, func(m Mem, c Reg) { t.Op("TILESTORED", c, m) })
+	t.Free(stride)
+}
+
+// stored runs f on the sums' registers and their place in Scratch: rows of 32, all rows of a panel before those of the
+// next.
+func (t *amx) stored(span int, stride Reg, f func(m Mem, c Reg)) {
+	to, more := t.at("Scratch", "OffS"), t.Load("Rows")
 	if t.two {
 		t.Free(more)
 		more = t.half()
 	}
-	t.Op("TILESTORED", tmm(0), At(to, 0).Idx(stride, 1))
-	t.Op("TILESTORED", tmm(1), At(to, 64).Idx(stride, 1))
+	f(At(to, 0).Idx(stride, 1), tmm(0))
+	f(At(to, 64).Idx(stride, 1), tmm(1))
 	if t.two || span == 2 {
 		t.Op("IMULQ", stride, more)
 		t.Op("ADDQ", more, to)
-		t.Op("TILESTORED", tmm(2), At(to, 0).Idx(stride, 1))
-		t.Op("TILESTORED", tmm(3), At(to, 64).Idx(stride, 1))
+		f(At(to, 0).Idx(stride, 1), tmm(2))
+		f(At(to, 64).Idx(stride, 1), tmm(3))
 	}
 	t.Free(to, more)
 }
 
-// advance moves to the next tile's rows or to the next panels, or ends.
-func (t *amx) advance() {
+// advanceSums moves on to what sums does next: the next tile, the next steps of K, the next panels.
+func (t *amx) advanceSums() {
+	r, more, pending := t.Load("Steps"), t.Label("sumsLeft"), t.Label("notLast")
+	t.Op("ADDQ", t.Field("DoneK"), r)
+	t.Op("CMPQ", r, t.Field("K"))
+	t.Op("JL", pending)
+	t.Op("MOVQ", Imm(1), t.Field("Pending"))
+	t.Bind(pending)
 	rows := t.Load("Rows")
-	for _, p := range [][2]string{{"OffA", "LDA"}, {"OffC", "LDC"}, {"OffR", "LDR"}} {
+	t.Op("IMULQ", t.Field("LDA"), rows)
+	t.Op("ADDQ", rows, t.Field("OffA"))
+	t.Op("MOVQ", t.Field("TileS"), rows)
+	t.Op("ADDQ", rows, t.Field("OffS"))
+	t.Op("DECQ", t.Field("LeftA"))
+	t.Op("JNZ", more)
+	t.Op("MOVQ", t.Field("Tiles"), rows)
+	t.Op("MOVQ", rows, t.Field("LeftA"))
+	t.Op("MOVQ", Imm(0), t.Field("OffA"))
+	t.Op("MOVQ", Imm(0), t.Field("OffS"))
+	t.Op("MOVQ", r, t.Field("DoneK"))
+	t.Op("CMPQ", r, t.Field("K"))
+	t.Op("JL", more)
+	t.Op("MOVQ", Imm(0), t.Field("DoneK"))
+	t.Free(rows)
+	n := t.spanOf("PanelsA")
+	t.Op("SUBQ", n, t.Field("PanelsA"))
+	t.Op("IMULQ", t.Field("PanelB"), n)
+	t.Op("ADDQ", n, t.Field("OffB"))
+	t.Free(n, r)
+	t.Bind(more)
+}
+
+// advance moves on to the tile that is finished next.
+func (t *amx) advance() {
+	more := t.Label("rowsLeft")
+	t.Op("MOVQ", Imm(0), t.Field("Pending"))
+	rows := t.Load("Rows")
+	for _, p := range [][2]string{{"OffC", "LDC"}, {"OffR", "LDR"}} {
 		r := t.Load(p[1])
 		t.Op("IMULQ", rows, r)
 		t.Op("ADDQ", r, t.Field(p[0]))
@@ -177,27 +255,25 @@ func (t *amx) advance() {
 	}
 	t.Op("SHLQ", Imm(2), rows)
 	t.Op("ADDQ", rows, t.Field("OffRow"))
-	t.Op("DECQ", t.Field("Left"))
-	t.Op("JNZ", t.tile)
-	t.Op("XORQ", rows, rows)
-	for _, off := range []string{"OffA", "OffC", "OffR", "OffRow"} {
-		t.Op("MOVQ", rows, t.Field(off))
-	}
+	t.Op("MOVQ", t.Field("TileS"), rows)
+	t.Op("ADDQ", rows, t.Field("OffT"))
 	t.Free(rows)
-	n, r := t.Load("Span"), t.GP("r")
+	t.Op("DECQ", t.Field("Left"))
+	t.Op("JNZ", more)
+	for _, off := range []string{"OffC", "OffR", "OffRow", "OffT"} {
+		t.Op("MOVQ", Imm(0), t.Field(off))
+	}
+	r := t.Load("Tiles")
+	t.Op("MOVQ", r, t.Field("Left"))
+	t.Free(r)
+	n := t.spanOf("Panels")
 	t.Op("SUBQ", n, t.Field("Panels"))
-	t.Op("MOVQ", t.Field("PanelB"), r)
-	t.Op("IMULQ", n, r)
-	t.Op("ADDQ", r, t.Field("OffB"))
 	t.Op("SHLQ", Imm(5), n)
 	t.Op("SUBQ", n, t.Field("Cols"))
 	t.Op("SHLQ", Imm(2), n)
 	t.Op("ADDQ", n, t.Field("OffCol"))
-	t.Free(n, r)
-	t.Op("CMPQ", t.Field("Panels"), Imm(0))
-	t.Op("JNZ", t.panel)
-	t.Op("TILERELEASE")
-	t.Ret()
+	t.Free(n)
+	t.Bind(more)
 }
 
 // mask finds the masks of the panel's columns.
@@ -219,7 +295,10 @@ func (t *amx) mask() {
 
 // finish writes the rows of each panel of the tile from its sums.
 func (t *amx) finish() {
-	sums := t.Load("Scratch")
+	n := t.spanOf("Panels")
+	t.Op("MOVQ", n, t.Field("Span"))
+	t.Free(n)
+	sums := t.at("Scratch", "OffT")
 	t.Op("MOVQ", Imm(0), t.Field("Done")) // columns of panels before
 	panel, stored, ints := t.Label("finish"), t.Label("stored"), t.Label("ints")
 	t.Bind(panel)
@@ -239,7 +318,7 @@ func (t *amx) finish() {
 	t.Bind(stored)
 	e.end()
 	t.Op("ADDQ", Imm(amxCols), t.Field("Done"))
-	n := t.Load("Span")
+	n = t.Load("Span")
 	t.Op("SHLQ", Imm(5), n)
 	t.Op("CMPQ", t.Field("Done"), n)
 	t.Op("JL", panel)
@@ -253,7 +332,6 @@ type amxRows struct {
 	c, ldc, i, end4  Reg // next row of C, bytes between, 4*row, its end
 	zero, zb, rowSum Reg
 	comp, acc, zeroB [2]Reg
-	extra, scratch   Reg
 }
 
 func (e *amxRows) begin() {
