@@ -52,4 +52,5 @@ type ArgsGemm struct {
 	Pending  int64          // 0
 	Span     int64          // 0
 	Done     int64          // 0
+	Whole    int64          // 0
 }

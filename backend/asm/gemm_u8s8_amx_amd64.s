@@ -187,8 +187,10 @@ span2:
 finish:
 	MOVQ 80(AX), DI
 	SUBQ 352(AX), DI
+	MOVQ $0, 360(AX)
 	CMPQ DI, $32
 	JL narrow
+	MOVQ $1, 360(AX)
 	MOVQ $32, DI
 narrow:
 	MOVQ $1, CX
@@ -293,8 +295,15 @@ noClip:
 	VADDPS Z10, Z4, Z4
 noResidual:
 plain:
+	CMPQ 360(AX), $0
+	JZ narrowRow
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z4, 64(CX)
+	JMP storedRow
+narrowRow:
 	VMOVUPS Z1, K1, (CX)
 	VMOVUPS Z4, K2, 64(CX)
+storedRow:
 	ADDQ $128, SI
 	ADDQ DX, CX
 	ADDQ $4, BX
@@ -314,8 +323,15 @@ introw:
 	VPMULLD.BCST (R11)(BX*1), Z5, Z6
 	VPSUBD Z6, Z4, Z4
 introwPlain:
+	CMPQ 360(AX), $0
+	JZ narrowRow2
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z4, 64(CX)
+	JMP storedRow2
+narrowRow2:
 	VMOVUPS Z1, K1, (CX)
 	VMOVUPS Z4, K2, 64(CX)
+storedRow2:
 	ADDQ $128, SI
 	ADDQ DX, CX
 	ADDQ $4, BX
@@ -489,8 +505,10 @@ sumsLeft:
 finish:
 	MOVQ 80(AX), DI
 	SUBQ 352(AX), DI
+	MOVQ $0, 360(AX)
 	CMPQ DI, $32
 	JL narrow
+	MOVQ $1, 360(AX)
 	MOVQ $32, DI
 narrow:
 	MOVQ $1, CX
@@ -595,8 +613,15 @@ noClip:
 	VADDPS Z10, Z4, Z4
 noResidual:
 plain:
+	CMPQ 360(AX), $0
+	JZ narrowRow
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z4, 64(CX)
+	JMP storedRow
+narrowRow:
 	VMOVUPS Z1, K1, (CX)
 	VMOVUPS Z4, K2, 64(CX)
+storedRow:
 	ADDQ $128, SI
 	ADDQ DX, CX
 	ADDQ $4, BX
@@ -616,8 +641,15 @@ introw:
 	VPMULLD.BCST (R11)(BX*1), Z5, Z6
 	VPSUBD Z6, Z4, Z4
 introwPlain:
+	CMPQ 360(AX), $0
+	JZ narrowRow2
+	VMOVUPS Z1, (CX)
+	VMOVUPS Z4, 64(CX)
+	JMP storedRow2
+narrowRow2:
 	VMOVUPS Z1, K1, (CX)
 	VMOVUPS Z4, K2, 64(CX)
+storedRow2:
 	ADDQ $128, SI
 	ADDQ DX, CX
 	ADDQ $4, BX

@@ -51,6 +51,7 @@ var gemmArgs = &Args{Name: "Gemm", Fields: []Field{
 	{"Pending", "int64", "0"},
 	{"Span", "int64", "0"},
 	{"Done", "int64", "0"},
+	{"Whole", "int64", "0"},
 }}
 
 // Flags of the matrix products.

@@ -280,8 +280,10 @@ func (t *amx) advance() {
 func (t *amx) mask() {
 	cols, bits, narrow := t.Load("Cols"), t.GP("bits"), t.Label("narrow")
 	t.Op("SUBQ", t.Field("Done"), cols)
+	t.Op("MOVQ", Imm(0), t.Field("Whole"))
 	t.Op("CMPQ", cols, Imm(amxCols))
 	t.Op("JL", narrow)
+	t.Op("MOVQ", Imm(1), t.Field("Whole"))
 	t.Op("MOVQ", Imm(amxCols), cols)
 	t.Bind(narrow)
 	t.Op("MOVQ", Imm(1), bits)
@@ -385,10 +387,20 @@ func (e *amxRows) loop(name string, body func()) {
 	e.Op("JL", row)
 }
 
+// store writes the row; a whole one without masks, which cost as much again.
 func (e *amxRows) store() {
+	narrow, stored := e.Label("narrowRow"), e.Label("storedRow")
+	e.Op("CMPQ", e.Field("Whole"), Imm(0))
+	e.Op("JZ", narrow)
+	for v, acc := range e.acc {
+		e.Op("VMOVUPS", acc, At(e.c, 64*v))
+	}
+	e.Op("JMP", stored)
+	e.Bind(narrow)
 	for v, acc := range e.acc {
 		e.Masked("VMOVUPS", e.masks[v], acc, At(e.c, 64*v))
 	}
+	e.Bind(stored)
 }
 
 // floats scales the integers and applies the epilogue. Adding -0 where there is no bias changes nothing.
