@@ -58,6 +58,7 @@ type floatJob struct {
 	lda, ldc int
 	alpha    float32
 	epi      *Epilogue
+	wide     []float32 // memory for one panel, when B is float16 and widened first
 }
 
 func (j *floatJob) check() {
@@ -84,10 +85,13 @@ func (j *floatJob) task(i int, b *PackedF32, half *PackedF16) {
 			args.Flags = asm.GemmAlpha
 		}
 		j.epi.set(&args, c.row, c.col)
-		if b != nil {
+		switch {
+		case b != nil:
 			b.set(&args, c)
 			asm.GemmF32(c.tile).Call(&args)
-		} else {
+		case j.wide != nil:
+			j.widened(half, c, args)
+		default:
 			half.set(&args, c)
 			asm.GemmF16(c.tile).Call(&args)
 		}

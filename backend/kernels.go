@@ -15,9 +15,10 @@ type Kernels struct {
 	vec  *asm.Vector
 
 	u8s8, f32, f16 layout
-	wideA          bool      // integer kernels read A as 16-bit integers, which widen makes
-	widen          asm.Widen // of Do's scratch
-	scratch        *sync.Pool
+	wideA          bool       // integer kernels read A as 16-bit integers, which widen makes
+	widen          asm.Widen  // of Do's scratch
+	scratch        *sync.Pool // of *[]int16
+	floats         *sync.Pool // of *[]float32
 	transpose      asm.Transpose
 	bindRows       int // rows up to which a product reads a float32 B in place
 }

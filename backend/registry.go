@@ -56,6 +56,7 @@ func All() []*Kernels {
 			k.transpose = asm.TransposeAVX2
 		}
 		k.scratch = &sync.Pool{New: func() any { return new([]int16) }}
+		k.floats = &sync.Pool{New: func() any { return new([]float32) }}
 		all = append(all, k)
 	}
 	return all
