@@ -77,10 +77,11 @@ func (o pad) Infer(c *graph.InferCtx) error {
 		c.Out(0, tensor.Ranked(x.DType, anyDims(len(x.Dims))))
 		return nil
 	}
-	begin, end, err := padding(pads, axes, c.Has(3), len(x.Dims))
-	if err != nil {
+	var p padding
+	if err := p.set(pads, axes, c.Has(3), len(x.Dims)); err != nil {
 		return err
 	}
+	begin, end := p.begin, p.end
 	dims := make([]tensor.Dim, len(x.Dims))
 	for i, d := range x.Dims {
 		switch {
@@ -102,33 +103,46 @@ func (o pad) Infer(c *graph.InferCtx) error {
 	return nil
 }
 
-// padding brings the numbers to one per axis and end.
-func padding(pads, axes []int64, hasAxes bool, rank int) (begin, end []int, err error) {
-	begin, end = make([]int, rank), make([]int, rank)
+// padding are the numbers of elements to add per axis.
+type padding struct{ begin, end []int }
+
+// set brings the numbers of the listed axes to one per axis and end.
+func (p *padding) set(pads, axes []int64, hasAxes bool, rank int) error {
+	p.begin, p.end = p.begin[:0], p.end[:0]
+	for range rank {
+		p.begin, p.end = append(p.begin, 0), append(p.end, 0)
+	}
 	n := rank
+	var list []int
 	if hasAxes {
 		n = len(axes)
+		var err error
+		if list, err = axesOf(axes, rank); err != nil {
+			return err
+		}
 	}
 	if len(pads) != 2*n {
-		return nil, nil, fmt.Errorf("pads %v, want %d numbers", pads, 2*n)
+		return fmt.Errorf("pads %v, want %d numbers", pads, 2*n)
+	}
+	for _, v := range pads {
+		if v > maxTensorBytes || v < -maxTensorBytes {
+			return fmt.Errorf("pads %v have a number out of range", pads)
+		}
 	}
 	for i := range n {
 		a := i
 		if hasAxes {
-			list, err := axesOf(axes, rank)
-			if err != nil {
-				return nil, nil, err
-			}
 			a = list[i]
 		}
-		for _, v := range []int64{pads[i], pads[i+n]} {
-			if v > maxTensorBytes || v < -maxTensorBytes {
-				return nil, nil, fmt.Errorf("pads %v have a number out of range", pads)
-			}
-		}
-		begin[a], end[a] = int(pads[i]), int(pads[i+n])
+		p.begin[a], p.end[a] = int(pads[i]), int(pads[i+n])
 	}
-	return begin, end, nil
+	return nil
+}
+
+// padState is the memory of a Pad between runs.
+type padState struct {
+	padding
+	remap
 }
 
 // check fails where an axis of size n cannot be padded so.
@@ -178,10 +192,11 @@ func (o pad) Run(c *graph.RunCtx) error {
 			axes = runInts(c.In[3])
 		}
 	}
-	begin, end, err := padding(pads, axes, hasAxes, len(shape))
-	if err != nil {
+	j := graph.State[padState](c)
+	if err := j.set(pads, axes, hasAxes, len(shape)); err != nil {
 		return err
 	}
+	begin, end := j.begin, j.end
 	if c.Out[0] == nil {
 		dims := make([]int, len(shape))
 		for i, n := range shape {
@@ -202,8 +217,7 @@ func (o pad) Run(c *graph.RunCtx) error {
 	if err != nil {
 		return err
 	}
-	j := graph.State[remap](c)
-	o.plan(j, x.Shape(), begin, end)
+	o.plan(&j.remap, x.Shape(), begin, end)
 	return j.run(c, y, x, value)
 }
 

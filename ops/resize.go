@@ -114,27 +114,21 @@ func (s sampling) position(coords string, i int) float64 {
 	return (x+0.5)/s.scale - 0.5
 }
 
-// listed brings a list with an entry per axis that is sampled to one with an entry per axis.
-func (o resize) listed(rank int) ([]int, error) {
+// listed are the axes that are sampled, in the order of their sizes, appended to list.
+func (o resize) listed(list []int, rank int) ([]int, error) {
 	if o.axes == nil {
-		all := make([]int, rank)
-		for i := range all {
-			all[i] = i
+		for i := range rank {
+			list = append(list, i)
 		}
-		return all, nil
+		return list, nil
 	}
 	return axesOf(o.axes, rank)
 }
 
-// samplings says how the axes are sampled. Exactly one of scales and sizes has elements.
-func (o resize) samplings(shape []int, scales []float32, dims []int64, roi []float64) ([]sampling, error) {
-	axes, err := o.listed(len(shape))
-	if err != nil {
-		return nil, err
-	}
-	all := make([]sampling, len(shape))
-	for i, n := range shape {
-		all[i] = sampling{in: n, out: n, scale: 1, end: 1}
+// samplings says how the axes are sampled, in all. Exactly one of scales and dims has elements; axes are those sampled.
+func (o resize) samplings(all []sampling, axes, shape []int, scales []float32, dims []int64, roi []float64) ([]sampling, error) {
+	for _, n := range shape {
+		all = append(all, sampling{in: n, out: n, scale: 1, end: 1})
 	}
 	n := len(axes)
 	switch {
@@ -211,7 +205,7 @@ func (o resize) Infer(c *graph.InferCtx) error {
 		return nil
 	}
 	dims := anyDims(len(x.Dims))
-	axes, err := o.listed(len(dims))
+	axes, err := o.listed(nil, len(dims))
 	if err != nil {
 		return err
 	}
@@ -223,7 +217,7 @@ func (o resize) Infer(c *graph.InferCtx) error {
 		for _, d := range sizes {
 			want = append(want, int64(d.Size))
 		}
-		list, err := o.samplings(shape, scales, want, make([]float64, 2*len(axes)))
+		list, err := o.samplings(nil, axes, shape, scales, want, make([]float64, 2*len(axes)))
 		if err != nil {
 			return err
 		}
@@ -316,10 +310,15 @@ func (o resize) Run(c *graph.RunCtx) error {
 	if err != nil {
 		return err
 	}
-	list, err := o.samplings(x.Shape(), scales, sizes, roi)
+	s := graph.State[resizeState](c)
+	if s.axes, err = o.listed(s.axes[:0], x.Rank()); err != nil {
+		return err
+	}
+	list, err := o.samplings(s.list[:0], s.axes, x.Shape(), scales, sizes, roi)
 	if err != nil {
 		return err
 	}
+	s.list = list
 	if c.Out[0] == nil {
 		shape := make([]int, len(list))
 		for i, s := range list {
@@ -333,7 +332,7 @@ func (o resize) Run(c *graph.RunCtx) error {
 		return nil
 	}
 	if o.mode == "nearest" {
-		return o.runNearest(c, list)
+		return o.runNearest(c, s)
 	}
-	return o.runWeighted(c, list)
+	return o.runWeighted(c, s)
 }

@@ -34,9 +34,8 @@ func (o resize) outside(x float64, s sampling) bool {
 	return o.coords == "tf_crop_and_resize" && (x < 0 || x > float64(s.in-1))
 }
 
-func (o resize) runNearest(c *graph.RunCtx, list []sampling) error {
-	j := graph.State[resizeState](c)
-	m := &j.remap
+func (o resize) runNearest(c *graph.RunCtx, j *resizeState) error {
+	m, list := &j.remap, j.list
 	m.reset()
 	rank, inner := len(list), 1
 	for rank > 0 && list[rank-1].identity(o.coords) {
@@ -67,6 +66,9 @@ func (o resize) runNearest(c *graph.RunCtx, list []sampling) error {
 
 // resizeState is the memory of a Resize between runs.
 type resizeState struct {
+	list   []sampling // per axis
+	axes   []int      // those sampled
+	shape  []int
 	remap  remap
 	single blend[float32]
 	double blend[float64]
@@ -122,21 +124,22 @@ func (o resize) cubic(d float64) float64 {
 }
 
 // runWeighted samples one axis after the other, those that shrink first.
-func (o resize) runWeighted(c *graph.RunCtx, list []sampling) error {
-	var axes []int
+func (o resize) runWeighted(c *graph.RunCtx, j *resizeState) error {
+	list, axes := j.list, j.axes[:0]
 	for a, s := range list {
 		if !s.identity(o.coords) {
 			axes = append(axes, a)
 		}
 	}
+	j.axes = axes
 	slices.SortStableFunc(axes, func(a, b int) int { return cmp.Compare(list[a].scale, list[b].scale) })
 	x, y := c.In[0], c.Out[0]
 	if len(axes) == 0 {
 		copyAll(y, x)
 		return nil
 	}
-	j := graph.State[resizeState](c)
-	shape := slices.Clone(x.Shape())
+	j.shape = append(j.shape[:0], x.Shape()...)
+	shape := j.shape
 	if x.DType() == tensor.Float32 {
 		src := tensor.View[float32](x)
 		for i, a := range axes {

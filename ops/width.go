@@ -145,8 +145,9 @@ func output(c *graph.RunCtx, i int, d tensor.DType, shape ...int) (*tensor.Tenso
 	if t := c.Out[i]; t != nil {
 		return t, nil
 	}
-	if err := checkSize(d, shape); err != nil {
+	own := append([]int{}, shape...) // so that the argument need not be on the heap
+	if err := checkSize(d, own); err != nil {
 		return nil, err
 	}
-	return c.Alloc(i, d, shape...)
+	return c.Alloc(i, d, own...)
 }
