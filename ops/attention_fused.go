@@ -110,6 +110,9 @@ func (o *fusedAttention) Infer(c *graph.InferCtx) error {
 	return nil
 }
 
+// KernelName says which kernels compute the products.
+func (o *fusedAttention) KernelName() string { return "f32/" + o.l.k.Name() }
+
 func (o *fusedAttention) Run(c *graph.RunCtx) error {
 	j := graph.State[attention](c)
 	j.k = o.l.k

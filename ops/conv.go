@@ -105,6 +105,9 @@ func (o *conv) Infer(c *graph.InferCtx) error {
 	if err := o.win.inferAxes(dims, x.Dims, w.Dims[2:]); err != nil {
 		return err
 	}
+	if err := o.checkPadding(x.Dims, w.Dims, dims); err != nil {
+		return err
+	}
 	out := tensor.Ranked(d, dims)
 	if z := c.In(3); c.Has(3) && z.Ranked {
 		if len(z.Dims) != len(dims) {
@@ -146,6 +149,26 @@ func (o *conv) checkShapes(x, w, bias tensor.Spec) error {
 		return fmt.Errorf("weights %v have %d output channels, which %d groups do not divide", w.Dims, m.Size, o.groups)
 	}
 	return checkBias(bias, w.Dims[0])
+}
+
+// checkPadding refuses padding that would make the padded input much larger than input and output are.
+func (o *conv) checkPadding(x, w, out []tensor.Dim) error {
+	padded, size := 1.0, 1.0
+	for i, d := range out[2:] {
+		if !d.Known() || !x[2+i].Known() || !w[2+i].Known() {
+			return nil
+		}
+		a, err := o.win.axis(i, len(out)-2, x[2+i].Size, w[2+i].Size)
+		if err != nil {
+			return err
+		}
+		padded *= float64(a.in + a.before + a.after + a.stride)
+		size *= float64(a.in + a.out*((a.kernel-1)*a.dilate+1))
+	}
+	if padded > 64*size && padded > 1<<20 {
+		return fmt.Errorf("%w: padding %v of an input of %v", graph.ErrUnsupported, o.win.pads, x)
+	}
+	return nil
 }
 
 func checkBias(bias tensor.Spec, m tensor.Dim) error {
@@ -204,6 +227,19 @@ func (o *conv) shape(x, w []int) (s convShape) {
 		s.pix *= s.axes[i].out
 	}
 	return s
+}
+
+// KernelName says which kernels compute a float32 convolution.
+func (o *conv) KernelName() string { return "f32/" + o.l.k.Name() }
+
+// FLOPs counts the products of every output position with its kernel.
+func (o *conv) FLOPs(in []*tensor.Tensor) int64 {
+	w := o.shapeW
+	if w == nil {
+		w = in[1].Shape()
+	}
+	s := o.shape(in[0].Shape(), w)
+	return 2 * int64(s.n) * int64(s.m) * int64(s.k) * int64(s.pix)
 }
 
 func (o *conv) weights(c *graph.RunCtx) ([]float32, []int) {

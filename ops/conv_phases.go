@@ -36,6 +36,9 @@ func (f *phases) row(z, y int) int { return (z*f.size[1] + y) * f.size[2] }
 
 // used reports whether some kernel position of an axis lies in a phase.
 func (a *axis) used(phase int) bool {
+	if a.stride == 1 {
+		return true
+	}
 	for k := range min(a.kernel, a.stride) {
 		if k*a.dilate%a.stride == phase {
 			return true
@@ -44,31 +47,33 @@ func (a *axis) used(phase int) bool {
 	return false
 }
 
-// split brings a channel to the layout. Phases that no kernel position reads stay as they are.
+// split brings a channel to the layout. Phases that no kernel position reads are left out.
 func (f *phases) split(dst, src []float32) {
-	clear(dst)
 	d, h, w := &f.axes[0], &f.axes[1], &f.axes[2]
-	last := min(w.in, w.in+w.after)
-	for z := max(0, -d.before); z < min(d.in, d.in+d.after); z++ {
-		if d.stride > 1 && !d.used((z+d.before)%d.stride) {
+	size := f.size[0] * f.size[1] * f.size[2]
+	for p := range d.stride * h.stride * w.stride {
+		pd, ph, pw := p/(h.stride*w.stride), p/w.stride%h.stride, p%w.stride
+		if !d.used(pd) || !h.used(ph) || !w.used(pw) {
 			continue
 		}
-		for y := max(0, -h.before); y < min(h.in, h.in+h.after); y++ {
-			if h.stride > 1 && !h.used((y+h.before)%h.stride) {
+		phase := dst[p*size : (p+1)*size]
+		// positions q*stride+pw of a row, of which from q0 up to q1 lie in the input, the first at x0
+		q0 := max(0, (w.before-pw+w.stride-1)/w.stride)
+		x0 := q0*w.stride + pw - w.before
+		q1 := max(q0, q0+(min(w.in, w.in+w.after)-x0+w.stride-1)/w.stride)
+		for r := range f.size[0] * f.size[1] {
+			row := phase[r*f.size[2] : (r+1)*f.size[2]]
+			z, y := r/f.size[1]*d.stride+pd-d.before, r%f.size[1]*h.stride+ph-h.before
+			if z < 0 || z >= d.in || y < 0 || y >= h.in || q0 == q1 {
+				clear(row)
 				continue
 			}
-			row := src[(z*h.in+y)*w.in : (z*h.in+y+1)*w.in]
-			for p := range w.stride {
-				if w.stride > 1 && !w.used(p) {
-					continue
-				}
-				// padded positions q*stride+p, of which the first inside the input is q0
-				q0 := max(0, (w.before-p+w.stride-1)/w.stride)
-				x0 := q0*w.stride + p - w.before
-				if n := (last - x0 + w.stride - 1) / w.stride; n > 0 {
-					at := f.tap(z+d.before, y+h.before, p) + q0
-					strided(dst[at:at+n], row[x0:], w.stride)
-				}
+			for i := range q0 {
+				row[i] = 0
+			}
+			strided(row[q0:q1], src[(z*h.in+y)*w.in+x0:], w.stride)
+			for i := q1; i < len(row); i++ {
+				row[i] = 0
 			}
 		}
 	}

@@ -202,4 +202,6 @@ func TestConvErrors(t *testing.T) {
 	wantErr(t, "kernel_shape [3 3] does not fit", "Conv", 11, attrs{"kernel_shape": []int{3, 3}}, x, ramp(t, 1, 4, 7, 7))
 	wantErr(t, "auto_pad=\"SAME\"", "Conv", 11, attrs{"auto_pad": "SAME"}, x, ramp(t, 1, 4, 7, 7))
 	wantErr(t, "3 output channels, which 2 groups do not divide", "Conv", 11, attrs{"group": 2}, x, ramp(t, 3, 2, 7, 7))
+	far := attrs{"pads": []int{1 << 30, 0, 1 << 30, 0}, "strides": []int{1 << 30, 1}}
+	wantErr(t, "not supported: padding", "Conv", 11, far, x, ramp(t, 1, 4, 1, 1))
 }

@@ -216,6 +216,9 @@ func (o *recurrent) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
 	return &p, used, nil
 }
 
+// KernelName says which kernels compute the products.
+func (o *recurrent) KernelName() string { return "f32/" + o.l.k.Name() }
+
 func (o *recurrent) Run(c *graph.RunCtx) error {
 	switch d := c.In[0].DType(); d {
 	case tensor.Float32:
