@@ -20,6 +20,7 @@ type Kernels struct {
 	scratch        *sync.Pool // of *[]int16
 	floats         *sync.Pool // of *[]float32
 	transpose      asm.Transpose
+	interleave     asm.Interleave
 	bindRows       int // rows up to which a product reads a float32 B in place
 }
 

@@ -1,8 +1,9 @@
 package backend
 
 import (
-	"encoding/binary"
 	"unsafe"
+
+	"github.com/qrun-onnx/qrun/backend/asm"
 )
 
 // PackedI8 is an int8 matrix B[K,N] in the panel layout of one tier's kernel, with its column sums.
@@ -42,6 +43,10 @@ func (k *Kernels) PackI8Into(p *PackedI8, b []int8, K, N, ldb int, trans bool, s
 	w := l.width(N)
 	old := *p
 	*p = PackedI8{K: K, N: N, layout: l, sums: cleared(old.sums, w), comp: cleared(old.comp, w), data: cleared(old.data, w*l.padded(K))}
+	for i := range l.panels(N) {
+		k.packPanel(p, b, i, ldb, trans)
+	}
+	p.sum(k)
 	if scale != nil {
 		p.scale = spread(old.scale, scale, N, w)
 		p.Scale = p.scale[:N]
@@ -53,10 +58,18 @@ func (k *Kernels) PackI8Into(p *PackedI8, b []int8, K, N, ldb int, trans bool, s
 			break
 		}
 	}
-	for i := range l.panels(N) {
-		p.pack(b, i, ldb, trans)
-	}
 	p.compensate()
+}
+
+// sum adds up the columns: the product with a row of ones.
+func (p *PackedI8) sum(k *Kernels) {
+	ones := make([]uint8, k.StrideU8(p.K))
+	for i := range ones {
+		ones[i] = 1
+	}
+	g := GemmU8S8{M: 1, A: ones, LDA: len(ones), ZeroA: []int32{0}, B: p, CI: p.sums, LDC: len(p.sums)}
+	g.Init(k, 1)
+	g.Do(0, g.Tasks())
 }
 
 // cleared is n zeros in the memory of s, or in new memory.
@@ -98,63 +111,60 @@ func (p *PackedI8) at(col int) unsafe.Pointer {
 	return unsafe.Add(pointer(p.data), col*p.layout.padded(p.K))
 }
 
-// pack fills panel i and adds up its columns.
-func (p *PackedI8) pack(b []int8, i, ldb int, trans bool) {
-	l := p.layout
+// packPanel fills panel i. Padding is zero already.
+func (k *Kernels) packPanel(p *PackedI8, b []int8, i, ldb int, trans bool) {
+	l, K := p.layout, p.K
 	col, nv := l.panel(i, p.N)
 	w, cols := nv*l.vec, min(nv*l.vec, p.N-col)
-	panel := p.data[col*l.padded(p.K):][:w*l.padded(p.K)]
-	sums := p.sums[col : col+cols]
-	switch {
-	case trans:
+	panel := p.data[col*l.padded(K):][:w*l.padded(K)]
+	if K == 0 {
+		return
+	}
+	if trans {
+		b = b[col*ldb:][:extent(cols, K, ldb)]
+		k0, c0 := K&^31, cols&^7
+		if l.depth == 4 && k0 > 0 && c0 > 0 { // groups of four bytes move like floats
+			k.transpose.Call(&asm.ArgsTranspose{Dst: (*float32)(unsafe.Pointer(&panel[0])), LDD: int64(4 * w),
+				Src: (*float32)(unsafe.Pointer(&b[0])), LDS: int64(ldb), K: int64(k0 / 4), Cols: int64(c0)})
+		} else {
+			c0 = 0
+		}
 		for c := range cols {
-			sums[c] = packColumn(panel, c, w, l.depth, b[(col+c)*ldb:][:p.K])
-		}
-	case l.depth == 4:
-		packRows4(panel, sums, w, b[min(col, len(b)):], p.K, ldb)
-	default:
-		for k := range p.K {
-			at := panel[(k/l.depth*w)*l.depth+k%l.depth:]
-			for c, v := range b[k*ldb+col:][:cols] {
-				at[c*l.depth] = v
-				sums[c] += int32(v)
+			from := 0
+			if c < c0 {
+				from = k0
 			}
+			packColumn(panel, b[c*ldb+from:][:K-from], from, c, w, l.depth)
+		}
+		return
+	}
+	b = b[col:][:extent(K, cols, ldb)]
+	k0, c0 := K-K%l.depth, cols&^15
+	if l.depth > 1 && k0 > 0 && c0 > 0 {
+		k.interleave.Call(&asm.ArgsInterleave{Dst: &panel[0], LDD: int64(l.depth * w), Src: &b[0], LDS: int64(ldb), K: int64(k0), Cols: int64(c0)})
+	} else {
+		c0 = 0
+	}
+	for r := range K {
+		from := c0
+		if r >= k0 {
+			from = 0
+		}
+		at := panel[(r/l.depth*w)*l.depth+r%l.depth:]
+		for c, v := range b[r*ldb+from:][:cols-from] {
+			at[(from+c)*l.depth] = v
 		}
 	}
 }
 
-// packColumn writes one column, which lies contiguously, to a panel of w columns and returns its sum.
-func packColumn(panel []int8, c, w, depth int, src []int8) (sum int32) {
-	k := 0
-	if depth == 4 {
-		for at := 4 * c; k+4 <= len(src); k, at = k+4, at+4*w {
-			s := (*[4]int8)(src[k:])
-			*(*[4]int8)(panel[at:]) = *s
-			sum += int32(s[0]) + int32(s[1]) + int32(s[2]) + int32(s[3])
+// packColumn writes elements from k on of column c to a panel of w columns.
+func packColumn(panel, src []int8, k, c, w, depth int) {
+	if depth == 2 && k%2 == 0 {
+		for at := k*w + 2*c; len(src) >= 2; src, k, at = src[2:], k+2, at+2*w {
+			*(*[2]int8)(panel[at:]) = [2]int8(src)
 		}
 	}
-	for ; k < len(src); k++ {
-		panel[(k/depth*w+c)*depth+k%depth] = src[k]
-		sum += int32(src[k])
-	}
-	return sum
-}
-
-// packRows4 writes columns whose elements lie ldb apart, four steps at a time, and adds them up.
-func packRows4(panel []int8, sums []int32, w int, b []int8, K, ldb int) {
-	n := len(sums)
-	zero := make([]int8, n)
-	for k := 0; k < K; k += 4 {
-		r := [4][]int8{zero, zero, zero, zero}
-		for i := range min(4, K-k) {
-			r[i] = b[(k+i)*ldb:][:n]
-		}
-		dst := panel[k*w:][:4*n]
-		r0, r1, r2, r3 := r[0][:n], r[1][:n], r[2][:n], r[3][:n]
-		for c := range sums {
-			x := uint32(uint8(r0[c])) | uint32(uint8(r1[c]))<<8 | uint32(uint8(r2[c]))<<16 | uint32(uint8(r3[c]))<<24
-			binary.LittleEndian.PutUint32(unsafe.Slice((*byte)(unsafe.Pointer(&dst[4*c])), 4), x)
-			sums[c] += int32(r0[c]) + int32(r1[c]) + int32(r2[c]) + int32(r3[c])
-		}
+	for i, v := range src {
+		panel[((k+i)/depth*w+c)*depth+(k+i)%depth] = v
 	}
 }

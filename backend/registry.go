@@ -49,11 +49,11 @@ func All() []*Kernels {
 		k.u8s8 = intLayout(t.ints)
 		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats)
 		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats)
-		if t.ints == asm.AVX2 {
-			k.wideA, k.widen = true, asm.WidenAVX2
-		}
 		if t.floats != asm.Scalar {
-			k.transpose = asm.TransposeAVX2
+			k.transpose, k.interleave = asm.TransposeAVX2, asm.Interleave4AVX2
+		}
+		if t.ints == asm.AVX2 {
+			k.wideA, k.widen, k.interleave = true, asm.WidenAVX2, asm.Interleave2AVX2
 		}
 		k.scratch = &sync.Pool{New: func() any { return new([]int16) }}
 		k.floats = &sync.Pool{New: func() any { return new([]float32) }}
