@@ -26,7 +26,7 @@ func Defs(k *backend.Kernels) []graph.Def {
 		l.control, l.scans,
 		l.concats, l.splits, l.slices, l.gathers, l.expands, l.constants, l.ranges, l.eyeLikes,
 		l.matMuls, l.gemms, l.convolutions, l.convTransposes, l.pools, l.globalPools, l.recurrents, l.attentions, l.rotaries, l.contribAttentions, l.losses, l.unpools, l.deformConvs,
-		l.arithmetic, l.unaryMath, l.activations, l.biasActivations, l.clips, l.logic, l.selections, l.casts, l.reductions,
+		l.arithmetic, l.variadics, l.unaryMath, l.activations, l.biasActivations, l.clips, l.logic, l.selections, l.casts, l.reductions,
 		l.softmaxes, l.layerNorms, l.skipNorms, l.batchNorms, l.argExtremes, l.cumulatives, l.topKs,
 		l.powers, l.bits, l.bitCasts, l.pRelus, l.groupNorms, l.axisNorms, l.dropouts,
 	} {

@@ -74,7 +74,7 @@ func TestMinifloatLimits(t *testing.T) {
 		want     uint16
 	}{
 		{Float8E4M3FN, 1000, true, 0x7e}, {Float8E4M3FN, 1000, false, 0x7f}, {Float8E4M3FN, -inf, false, 0xff}, {Float8E4M3FN, -inf, true, 0xfe},
-		{Float8E4M3FN, 450, false, 0x7e}, {Float8E4M3FNUZ, -0.0, true, 0}, {Float8E4M3FNUZ, nan, true, 0x80}, {Float8E4M3FNUZ, 1e9, false, 0x80},
+		{Float8E4M3FN, 450, false, 0x7e}, {Float8E4M3FNUZ, float32(math.Copysign(0, -1)), true, 0}, {Float8E4M3FNUZ, nan, true, 0x80}, {Float8E4M3FNUZ, 1e9, false, 0x80},
 		{Float8E5M2, 1e9, false, 0x7c}, {Float8E5M2, inf, true, 0x7b}, {Float4E2M1, 100, false, 7}, {Float4E2M1, -2.5, false, 0xc},
 		{Float8E8M0, 0, true, 0}, {Float8E8M0, 0, false, 0xff}, {Float8E8M0, inf, true, 254}, {Float8E8M0, 3, true, 129}, {Float8E8M0, 2.9, true, 128},
 	} {
