@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/qrun-onnx/qrun"
@@ -53,8 +54,12 @@ func TestMagika(t *testing.T) {
 			t.Fatal(err)
 		}
 		right := 0
-		for _, e := range examples {
-			in, err := tensor.Of(magikaFeatures(e.data), 1, 2048)
+		for batch := range slices.Chunk(examples, 32) {
+			var features []int32
+			for _, e := range batch {
+				features = append(features, magikaFeatures(e.data)...)
+			}
+			in, err := tensor.Of(features, len(batch), 2048)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,12 +68,15 @@ func TestMagika(t *testing.T) {
 				t.Fatal(err)
 			}
 			scores := out[s.Outputs()[0].Name]
-			top := accuracy.TopOne(scores)[0]
-			if labels[top] == e.Prediction.DL {
-				right++
-			}
-			if v, _ := accuracy.Floats(scores); c.o == nil && math.Abs(v[top]-e.Prediction.Score) > 1e-3 {
-				t.Errorf("%s: score %v, want %v", e.Path, v[top], e.Prediction.Score)
+			v, _ := accuracy.Floats(scores)
+			for i, top := range accuracy.TopOne(scores) {
+				e := batch[i]
+				if labels[top] == e.Prediction.DL {
+					right++
+				}
+				if score := v[i*len(labels)+top]; c.o == nil && math.Abs(score-e.Prediction.Score) > 1e-3 {
+					t.Errorf("%s: score %v, want %v", e.Path, score, e.Prediction.Score)
+				}
 			}
 		}
 		share := float64(right) / float64(len(examples))

@@ -159,6 +159,8 @@ func (p *pass) decide(n *graph.Node) (plannedNode, Decision) {
 	switch {
 	case refused != "":
 		return keep(refused)
+	case p.isIndicator(x):
+		return keep("the activation is zeros and ones: the product looks rows of the weight up")
 	case w.elements() < p.sel.min:
 		return keep(fmt.Sprintf("the weight has fewer than %d elements", p.sel.min))
 	case x.Spec.DType != tensor.Float32:
@@ -173,6 +175,22 @@ func (p *pass) decide(n *graph.Node) (plannedNode, Decision) {
 		p.weights[key] = w
 	}
 	return plannedNode{n: n, side: side, form: form, w: p.weights[key]}, d
+}
+
+// isIndicator reports whether v is a one-hot encoding or another cast of truth values. Such a product adds up rows of the
+// weight, as an embedding table does: int8 would only round them.
+func (p *pass) isIndicator(v *graph.Value) bool {
+	for {
+		n := p.pc.Maker(v)
+		switch {
+		case n.Is("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Identity"):
+			v = n.In[0]
+		case n.Is("Cast"):
+			return n.In[0].Spec.DType == tensor.Bool
+		default:
+			return n.Is("OneHot")
+		}
+	}
 }
 
 // findWeight looks for the constant: on the right, else on the left, where the product is computed transposed.
