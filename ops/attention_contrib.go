@@ -74,6 +74,11 @@ func (o *contribAttention) Infer(c *graph.InferCtx) error {
 	if err := checkType("attention", d, attentionTypes); err != nil {
 		return err
 	}
+	return o.inferShapes(c, d, 3, 4, 5)
+}
+
+// inferShapes checks the shapes of the inputs, of which mask, past and score bias have these numbers, and sets the outputs.
+func (o *contribAttention) inferShapes(c *graph.InferCtx, d tensor.DType, mask, past, bias int) error {
 	x, w := c.In(0), c.In(1)
 	shapeW, known := w.Shape()
 	if !x.Ranked || !known {
@@ -91,23 +96,23 @@ func (o *contribAttention) Infer(c *graph.InferCtx) error {
 		return err
 	}
 	heads, total := tensor.Fixed(o.heads), x.Dims[1]
-	if c.Has(4) {
-		past := c.In(4)
-		if err := wantDims("past", past, []tensor.Dim{tensor.Fixed(2), x.Dims[0], heads, tensor.AnyDim, tensor.Fixed(q / o.heads)}); err != nil {
+	if c.Has(past) {
+		old := c.In(past)
+		if err := wantDims("past", old, []tensor.Dim{tensor.Fixed(2), x.Dims[0], heads, tensor.AnyDim, tensor.Fixed(q / o.heads)}); err != nil {
 			return err
 		}
 		total = tensor.AnyDim
-		if past.Ranked && past.Dims[3].Known() && x.Dims[1].Known() {
-			total = tensor.Fixed(past.Dims[3].Size + x.Dims[1].Size)
+		if old.Ranked && old.Dims[3].Known() && x.Dims[1].Known() {
+			total = tensor.Fixed(old.Dims[3].Size + x.Dims[1].Size)
 		}
 	}
 	if c.NumOut() > 1 && q != v {
 		return fmt.Errorf("%w: present keys and values of different sizes", graph.ErrUnsupported)
 	}
-	if err := checkContribMask(c.In(3), x.Dims[0], x.Dims[1], total); err != nil {
+	if err := checkContribMask(c.In(mask), x.Dims[0], x.Dims[1], total); err != nil {
 		return err
 	}
-	if err := checkScoreBias(c.In(5), x.Dims[0], heads, x.Dims[1], total); err != nil {
+	if err := checkScoreBias(c.In(bias), x.Dims[0], heads, x.Dims[1], total); err != nil {
 		return err
 	}
 	c.Out(0, tensor.Ranked(d, []tensor.Dim{x.Dims[0], x.Dims[1], tensor.Fixed(v)}))
@@ -155,10 +160,6 @@ func (o *contribAttention) runFloat32(c *graph.RunCtx) error {
 		pack = o.l.k.PackF32(tensor.View[float32](c.In[1]), shapeW[0], shapeW[1], shapeW[1], false)
 	}
 	n := shapeW[1]
-	q, k, v, err := o.widths(n)
-	if err != nil {
-		return err
-	}
 	batch, seq := shape[0], shape[1]
 	proj := floatScratch(c, batch*seq*n)
 	if len(proj) == 0 {
@@ -169,15 +170,32 @@ func (o *contribAttention) runFloat32(c *graph.RunCtx) error {
 	if err := runGemm(c, o.l.k, &st.gemm); err != nil {
 		return err
 	}
-	j := &st.core
-	j.k, j.batch, j.heads, j.kvHeads, j.sq, j.sk, j.d, j.dv = o.l.k, batch, o.heads, o.heads, seq, seq, q/o.heads, v/o.heads
-	at := func(first, size int) headView { return headView{proj[first:], seq * n, size, n} }
+	return o.attend(c, &st.core, attended{proj, batch, seq, n, input(c, 3), input(c, 4), input(c, 5)})
+}
+
+// attended is what attend works on: a projection [batch, seq, n], and mask, past and score bias, which may be nil.
+type attended struct {
+	proj             []float32
+	batch, seq, n    int
+	mask, past, bias *tensor.Tensor
+}
+
+// attend computes the attention of a projection.
+func (o *contribAttention) attend(c *graph.RunCtx, j *attention, in attended) error {
+	seq, n := in.seq, in.n
+	q, k, v, err := o.widths(n)
+	if err != nil {
+		return err
+	}
+	j.k, j.batch, j.heads, j.kvHeads, j.sq, j.sk, j.d, j.dv = o.l.k, in.batch, o.heads, o.heads, seq, seq, q/o.heads, v/o.heads
+	at := func(first, size int) headView { return headView{in.proj[first:], seq * n, size, n} }
 	j.q, j.key, j.val, j.out = at(0, j.d), at(q, j.d), at(q+k, j.dv), bsh(outFloats(c, 0), seq, o.heads, j.dv)
 	past := 0
 	var old, present [2][]float32
-	if p := optional(c, 4); p != nil || len(c.In) > 4 && c.In[4] != nil {
-		past = c.In[4].Shape()[3]
-		old = [2][]float32{p[:len(p)/2], p[len(p)/2:]}
+	if in.past != nil {
+		past = in.past.Shape()[3]
+		f := tensor.View[float32](in.past)
+		old = [2][]float32{f[:len(f)/2], f[len(f)/2:]}
 	}
 	if p := outFloats(c, 1); p != nil {
 		present = [2][]float32{p[:len(p)/2], p[len(p)/2:]}
@@ -185,7 +203,7 @@ func (o *contribAttention) runFloat32(c *graph.RunCtx) error {
 	j.joinPast(c, past, old, present)
 	j.plain(o.scaled, o.scale)
 	j.causal, j.offset = o.causal, past
-	j.setContribMask(c, input(c, 3), input(c, 5), o.filter)
+	j.setContribMask(c, in.mask, in.bias, o.filter)
 	return j.run(c)
 }
 

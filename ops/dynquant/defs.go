@@ -35,6 +35,7 @@ func Defs(k *backend.Kernels) []graph.Def {
 		l.quantizeLinears, l.dequantizeLinears, l.dynamicQuantizes,
 		l.matMulIntegers, l.matMulToFloats, l.qLinearMatMuls, l.qGemms,
 		l.byteConvs, l.byteTables, l.qLinearBinaries, l.qLinearSoftmaxes, l.qLinearPools,
+		l.matMulNBits, l.gatherBlocks, l.qAttentions,
 	} {
 		defs = append(defs, family()...)
 	}
