@@ -31,7 +31,7 @@ var Arrows = []Rule{
 	{"graph", []string{"onnx", "tensor", "internal/par"}},
 	{"ops/dynquant", []string{"ops", "graph", "tensor", "backend", "internal/par"}},
 	{"ops", []string{"graph", "tensor", "backend", "internal/par"}},
-	{"backend/onnxgo", []string{".", "onnx", "tensor", "github.com/owulveryck/onnx-go/...", "gorgonia.org/..."}},
+	{"backend/onnxgo", []string{".", "onnx", "tensor", "github.com/owulveryck/onnx-go/...", "gonum.org/v1/gonum/graph/...", "gorgonia.org/tensor"}},
 	{"backend/asm/...", []string{"backend/asm/...", "golang.org/x/sys/cpu"}},
 	{"backend", []string{"backend/asm/...", "github.com/x448/float16"}},
 	{"internal/par", nil},
