@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
@@ -100,13 +101,13 @@ func (o col2Im) layout(image, block []int64, x []tensor.Dim) ([]colAxis, error) 
 		if o.pads != nil {
 			a.pad, end = int(o.pads[i]), int(o.pads[n+i])
 		}
-		room := int64(a.image+a.pad+end) - int64(a.dilation)*int64(a.block-1) - 1
+		room := image[i] + int64(a.pad) + int64(end) - int64(a.dilation)*int64(a.block-1) - 1
 		if room < 0 {
 			return nil, fmt.Errorf("block %v does not fit image %v", block, image)
 		}
-		a.count = int(room)/a.stride + 1
+		a.count = int(room/int64(a.stride)) + 1
 		axes[i] = a
-		if size > 1<<40/a.block || count > 1<<40/a.count {
+		if size > math.MaxInt/16/a.block || count > math.MaxInt/16/max(a.count, 1) {
 			return nil, fmt.Errorf("image %v and block %v are too large", image, block)
 		}
 		size *= a.block
