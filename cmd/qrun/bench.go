@@ -35,7 +35,10 @@ func (e *env) benchCommand() *cobra.Command {
 		Use:   "bench MODEL",
 		Short: "Measure latency and throughput; several settings take turns in one process",
 		Args:  oneModel,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(c, f.modes...); err != nil {
+				return err
+			}
 			if f.stdio {
 				return e.benchStdio(args[0], f)
 			}
@@ -46,7 +49,6 @@ func (e *env) benchCommand() *cobra.Command {
 	f.inputFlags.add(c)
 	fl := c.Flags()
 	fl.StringSliceVar(&f.modes, "quantize", []string{"none"}, "a list of none, dynamic, fp16: they take turns")
-	fl.Lookup("threads").Hidden = true
 	fl.IntSliceVar(&f.threadList, "thread-list", nil, "a list of thread counts: they take turns")
 	fl.IntVarP(&f.runs, "runs", "n", 0, "runs per setting (default: until the median settles)")
 	fl.DurationVar(&f.budget, "for", 5*time.Second, "longest time in all")
@@ -55,7 +57,6 @@ func (e *env) benchCommand() *cobra.Command {
 	fl.BoolVar(&f.json, "json", false, "print a JSON document")
 	fl.BoolVar(&f.stdio, "stdio", false, "be the child of a side-by-side benchmark: commands on stdin, times on stdout")
 	fl.StringVar(&f.folder, "inputs", "", "with --stdio: folder with input_*.pb")
-	fl.Lookup("threads").Hidden = false
 	return c
 }
 
@@ -268,13 +269,11 @@ func (e *env) printBench(f *benchFlags, all []*variant, in *loaded) error {
 		head = append(head, name)
 		median, size := millis(v.timing.median), bytesText(v.session.WeightsBytes())
 		if i > 0 {
-			median += fmt.Sprintf("   %.2fx %s", ratio(all[0].timing.median, v.timing.median), faster(all[0].timing.median, v.timing.median))
-			if w := v.session.WeightsBytes(); w > 0 && w != all[0].session.WeightsBytes() {
-				size += fmt.Sprintf("   %.2fx smaller", float64(all[0].session.WeightsBytes())/float64(w))
-			}
+			median += "   " + speedText(all[0].timing.median, v.timing.median)
+			size += sizeText("   ", all[0].session.WeightsBytes(), v.session.WeightsBytes())
 		}
 		for k, cell := range []string{median, millis(v.timing.p10), millis(v.timing.p90) + " / " + millis(v.timing.p99),
-			fmt.Sprintf("%.4g /s", v.perSecond()), millis(v.load) + " / " + millis(v.first), size, bytesText(v.session.ArenaBytes()), strconv.Itoa(v.timing.runs)} {
+			rateText(v.perSecond()), millis(v.load) + " / " + millis(v.first), size, bytesText(v.session.ArenaBytes()), strconv.Itoa(v.timing.runs)} {
 			rows[k] = append(rows[k], cell)
 		}
 	}

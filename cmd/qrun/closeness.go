@@ -83,7 +83,7 @@ func readLabels(path string) ([]int64, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--labels %s: %w", path, unpath(err))
+		return nil, fmt.Errorf("--labels %w", inFile(path, err))
 	}
 	if !t.DType().IsInteger() {
 		return nil, usagef("--labels %s: want integers, got %v", path, t)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,9 @@ func (e *env) compareCommand() *cobra.Command {
 outputs are compared with those of a test data folder instead. The exit code is 3 when a limit is not met.`,
 		Args: oneModel,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(c, f.mode()); err != nil {
+				return err
+			}
 			f.haveTolerance = c.Flags().Changed("atol") || c.Flags().Changed("rtol")
 			return e.compare(args[0], f)
 		},
@@ -84,17 +88,31 @@ type layerDoc struct {
 	k, n       int
 }
 
-func (e *env) compare(path string, f *compareFlags) error {
-	if f.quantize == "" {
-		if f.quantize = "dynamic"; f.expect != "" {
-			f.quantize = "none"
-		}
+// mode is --quantize or its default.
+func (f *compareFlags) mode() string {
+	switch {
+	case f.quantize != "":
+		return f.quantize
+	case f.expect != "":
+		return "none"
 	}
+	return "dynamic"
+}
+
+func (e *env) compare(path string, f *compareFlags) error {
+	f.quantize = f.mode()
 	if f.expect == "" && f.quantize == "none" {
 		return usagef("nothing to compare: give --quantize dynamic or fp16, or --expect FOLDER")
 	}
+	if f.expect != "" && !exists(f.expect) {
+		return fmt.Errorf("--expect %s: no such folder", f.expect)
+	}
 	if f.expect != "" && len(f.specs) == 0 {
 		f.specs = []string{f.expect}
+	}
+	labels, err := readLabels(f.labels)
+	if err != nil {
+		return err
 	}
 	got, err := e.openMode(path, f.quantize, &f.modelFlags)
 	if err != nil {
@@ -121,7 +139,7 @@ func (e *env) compare(path string, f *compareFlags) error {
 			return err
 		}
 	}
-	return e.reportCompare(path, f, in, ref, got)
+	return e.reportCompare(path, f, in, ref, got, labels)
 }
 
 func (e *env) openMode(path, mode string, f *modelFlags) (*ran, error) {
@@ -166,7 +184,7 @@ func expected(dir string, outputs []qrun.Output, samples int) ([]qrun.Tensors, e
 	return []qrun.Tensors{out}, nil
 }
 
-func (e *env) reportCompare(path string, f *compareFlags, in *loaded, ref, got *ran) error {
+func (e *env) reportCompare(path string, f *compareFlags, in *loaded, ref, got *ran, labels []int64) (err error) {
 	doc := compareDoc{Schema: "qrun.compare/1", Model: path, Reference: ref.name, Candidate: got.name, Samples: len(in.runs), OK: true,
 		Weights: map[string]int{"candidate": int(got.session.WeightsBytes())}}
 	if ref.session != nil {
@@ -186,21 +204,12 @@ func (e *env) reportCompare(path string, f *compareFlags, in *loaded, ref, got *
 		verdicts = append(verdicts, v)
 		doc.OK = doc.OK && v[:2] == "ok"
 	}
-	labels, err := readLabels(f.labels)
-	if err != nil {
-		return err
-	}
 	if labels != nil && ref.session != nil {
-		a, err := countRight(ref, labels)
-		if err != nil {
-			return err
-		}
-		b, err := countRight(got, labels)
-		if err != nil {
+		if err := countAllRight([]*ran{ref, got}, labels); err != nil {
 			return err
 		}
 		n := float64(len(labels))
-		doc.Accuracy = &accuracyDoc{"top1", float64(a) / n, float64(b) / n, f.labels}
+		doc.Accuracy = &accuracyDoc{"top1", float64(ref.right) / n, float64(got.right) / n, f.labels}
 	}
 	if f.layers {
 		if doc.Layers, err = e.layerErrors(path, f, in, got); err != nil {
@@ -240,7 +249,12 @@ func (f *compareFlags) verdict(c outputCloseness, ref, got []qrun.Tensors, name 
 }
 
 func (e *env) printCompare(doc compareDoc, verdicts []string, in *loaded) {
-	fmt.Fprintf(e.stdout, "%-28s %10s %10s %9s %9s\n", fmt.Sprintf("%s, %s against %s", plural(doc.Samples, "sample"), doc.Candidate, doc.Reference), "max |d|", "mean |d|", "cosine", "SQNR")
+	title := fmt.Sprintf("%s, %s against %s", plural(doc.Samples, "sample"), doc.Candidate, filepath.Base(doc.Reference))
+	width := len(title)
+	for _, o := range doc.Outputs {
+		width = max(width, len(o.Name))
+	}
+	fmt.Fprintf(e.stdout, "%-*s %10s %10s %9s %9s\n", width, title, "max |d|", "mean |d|", "cosine", "SQNR")
 	for i, o := range doc.Outputs {
 		sqnr := "inf"
 		if o.SQNR != nil {
@@ -250,7 +264,7 @@ func (e *env) printCompare(doc compareDoc, verdicts []string, in *loaded) {
 		if o.TopOne != nil {
 			extra = fmt.Sprintf("   top-1 agrees %.2f %%", 100**o.TopOne)
 		}
-		fmt.Fprintf(e.stdout, "%-28s %10s %10s %9s %9s   %s%s\n", o.Name, optional(o.MaxAbs, "%.3g"), optional(o.MeanAbs, "%.3g"), optional(o.CosineMin, "%.5f"), sqnr, verdicts[i], extra)
+		fmt.Fprintf(e.stdout, "%-*s %10s %10s %9s %9s   %s%s\n", width, o.Name, optional(o.MaxAbs, "%.3g"), optional(o.MeanAbs, "%.3g"), optional(o.CosineMin, "%.5f"), sqnr, verdicts[i], extra)
 	}
 	if a := doc.Accuracy; a != nil {
 		e.line("accuracy", "%s %.2f %%   %s %.2f %%", doc.Reference, 100*a.Reference, doc.Candidate, 100*a.Candidate)
@@ -268,7 +282,7 @@ func (e *env) printCompare(doc compareDoc, verdicts []string, in *loaded) {
 		fmt.Fprintf(e.stdout, "To keep the first in float32: --exclude '%s'   (+%s)\n", l.Node, bytesText(l.bytes))
 	}
 	if len(in.generated) > 0 {
-		fmt.Fprintf(e.stdout, "Made-up input: this says little about accuracy. Give real data with --input.\n")
+		fmt.Fprintf(e.stdout, "Made-up input (%s): this says little about accuracy. Give real data with --input.\n", strings.Join(in.generated, ", "))
 	}
 }
 

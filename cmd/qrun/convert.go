@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/qrun-onnx/qrun/internal/accuracy"
 	"github.com/qrun-onnx/qrun/tensor"
@@ -21,7 +22,11 @@ func convert(t *tensor.Tensor, want tensor.DType) (out *tensor.Tensor, note stri
 		return nil, "", err
 	}
 	back, _ := accuracy.Floats(out)
+	wide := t.DType() == tensor.Int64 || t.DType() == tensor.Uint64
 	for i := range v {
+		if wide && math.Abs(v[i]) > 1<<53 {
+			return nil, "", fmt.Errorf("%.0f of type %v may not fit %v", v[i], t.DType(), want)
+		}
 		if back[i] != v[i] && v[i] == v[i] {
 			return nil, "", fmt.Errorf("%v of type %v does not fit %v", v[i], t.DType(), want)
 		}

@@ -51,7 +51,7 @@ func (e *env) explain(path string, f *explainFlags) error {
 	}
 	info, err := qrun.Describe(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, unpath(err))
+		return inFile(path, err)
 	}
 	f.stdin = e.stdin
 	in, err := f.load(info.Inputs)
@@ -94,9 +94,9 @@ func (e *env) printExplanation(path string, f *explainFlags, in *loaded, l qrun.
 	r := f.row
 	g := min(r, len(l.Scale)-1)
 	step := func(i int, title, format string, a ...any) {
-		fmt.Fprintf(e.stdout, "%d  %-22s %s\n", i, title, fmt.Sprintf(format, a...))
+		fmt.Fprintf(e.stdout, "%2d  %-22s %s\n", i, title, fmt.Sprintf(format, a...))
 	}
-	show := func(format string, a ...any) { fmt.Fprintf(e.stdout, "   %-22s %s\n", "", fmt.Sprintf(format, a...)) }
+	show := func(format string, a ...any) { fmt.Fprintf(e.stdout, "    %-22s %s\n", "", fmt.Sprintf(format, a...)) }
 	fmt.Fprintf(e.stdout, "%s   %s %q   [%d %d] x [%d %d]   profile %s\n", path, l.Op, l.Node, rows, k, k, n, f.profile)
 	if len(in.generated) > 0 {
 		fmt.Fprintf(e.stdout, "made-up input: %s\n", strings.Join(in.generated, ", "))

@@ -30,12 +30,30 @@ func (f *modelFlags) add(c *cobra.Command) {
 func (f *modelFlags) addSelection(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVar(&f.profile, "profile", "row", "arithmetic of --quantize dynamic: row (a scale per activation row) or onnx (per tensor)")
-	fl.StringVar(&f.ops, "ops", "", "operator types to quantize, as MatMul,Gemm (the default)")
+	fl.StringVar(&f.ops, "ops", "", "operator types to quantize, as MatMul,Gemm,Gather (the default)")
 	fl.StringArrayVar(&f.only, "only", nil, "quantize only nodes of this name; * and ** match any text, repeatable")
 	fl.StringArrayVar(&f.exclude, "exclude", nil, "keep nodes of this name in float; * and ** match any text, repeatable")
 	fl.IntVar(&f.minElements, "min-elements", 0, "smallest weight to quantize, in elements")
 	fl.IntVar(&f.threads, "threads", 0, "goroutines to compute on (default GOMAXPROCS)")
 	fl.StringArrayVar(&f.noPass, "no-pass", nil, "switch off a rewriting pass, repeatable (qrun env --passes lists them)")
+}
+
+// quantizing are the flags that only quantization reads.
+var quantizing = []string{"profile", "ops", "only", "exclude", "min-elements"}
+
+// check refuses flags that have no meaning since none of the modes quantizes.
+func (f *modelFlags) check(c *cobra.Command, modes ...string) error {
+	for _, m := range modes {
+		if strings.TrimSpace(m) != "none" {
+			return nil
+		}
+	}
+	for _, name := range quantizing {
+		if c.Flags().Changed(name) {
+			return usagef("--%s says how to quantize: give --quantize dynamic or fp16 too", name)
+		}
+	}
+	return nil
 }
 
 // options are those for one value of --quantize. What only quantization reads is dropped for none, so that a list of
@@ -50,6 +68,9 @@ func (f *modelFlags) options(quantize string) (*qrun.Options, error) {
 	case "row", "onnx":
 	default:
 		return nil, usagef("--profile %q, want row or onnx", f.profile)
+	}
+	if f.minElements < 0 {
+		return nil, usagef("--min-elements %d, want 0 or more", f.minElements)
 	}
 	if f.threads < 0 {
 		return nil, usagef("--threads %d, want 1 or more", f.threads)

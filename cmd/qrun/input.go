@@ -42,7 +42,7 @@ func (f *inputFlags) load(inputs []qrun.Input) (*loaded, error) {
 			return nil, fmt.Errorf("--input %s: %w", spec, err)
 		}
 	}
-	if err := f.checkDims(inputs); err != nil {
+	if err := f.checkValues(inputs); err != nil {
 		return nil, err
 	}
 	n := 1
@@ -58,14 +58,23 @@ func (f *inputFlags) load(inputs []qrun.Input) (*loaded, error) {
 	for i := range l.runs {
 		l.runs[i] = qrun.Tensors{}
 	}
-	bound := f.bind(inputs, columns)
+	filled := map[string]string{}
 	for _, in := range inputs {
 		if c := columns[in.Name]; c != nil {
 			note, err := f.fill(l.runs, in, c)
 			if err != nil {
 				return nil, err
 			}
-			l.notes = append(l.notes, join(origin[in.Name], note))
+			if !exists(origin[in.Name]) {
+				note = "" // numbers on the command line have no type
+			}
+			filled[in.Name] = join(origin[in.Name], note)
+		}
+	}
+	bound := f.bind(inputs, l.runs[0])
+	for _, in := range inputs {
+		if columns[in.Name] != nil {
+			l.notes = append(l.notes, filled[in.Name])
 			continue
 		}
 		g := generator{how: generators[in.Name], seed: f.seed, dims: bound}
@@ -120,8 +129,15 @@ func fitShape(t *tensor.Tensor, s tensor.Spec) (*tensor.Tensor, error) {
 	return t.Reshape(shape...)
 }
 
-func (f *inputFlags) checkDims(inputs []qrun.Input) error {
-	for name := range f.dims {
+// checkValues refuses flags that say nothing about these inputs.
+func (f *inputFlags) checkValues(inputs []qrun.Input) error {
+	if !slices.Contains([]string{"imagenet", "unit", "raw"}, f.image) {
+		return usagef("--image %q, want imagenet, unit or raw", f.image)
+	}
+	for name, n := range f.dims {
+		if n < 0 {
+			return usagef("--dim %s=%d, want 0 or more", name, n)
+		}
 		var have []string
 		for _, in := range inputs {
 			for _, d := range in.Spec.Dims {
@@ -145,16 +161,16 @@ func orNone(list []string) string {
 }
 
 // bind gives the sizes of symbolic dimensions: from --dim, else from the values that were given.
-func (f *inputFlags) bind(inputs []qrun.Input, columns map[string][]*tensor.Tensor) map[string]int {
+func (f *inputFlags) bind(inputs []qrun.Input, given qrun.Tensors) map[string]int {
 	bound := map[string]int{}
 	for _, in := range inputs {
-		c := columns[in.Name]
-		if c == nil || c[0].Rank() != len(in.Spec.Dims) {
+		t := given[in.Name]
+		if t == nil || t.Rank() != len(in.Spec.Dims) {
 			continue
 		}
 		for i, d := range in.Spec.Dims {
 			if _, ok := bound[d.Name]; d.Name != "" && !ok {
-				bound[d.Name] = c[0].Shape()[i]
+				bound[d.Name] = t.Shape()[i]
 			}
 		}
 	}

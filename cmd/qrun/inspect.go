@@ -62,7 +62,7 @@ func (e *env) inspectCommand() *cobra.Command {
 func (e *env) inspect(path string, f *modelFlags, asJSON, verbose bool) error {
 	info, err := qrun.Describe(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, unpath(err))
+		return inFile(path, err)
 	}
 	o, err := f.options(f.quantize)
 	if err != nil {
@@ -77,7 +77,7 @@ func (e *env) inspect(path string, f *modelFlags, asJSON, verbose bool) error {
 	case errors.Is(err, qrun.ErrUnsupported) && len(info.Unsupported) > 0:
 		// told as part of the description
 	default:
-		return fmt.Errorf("%s: %w", path, unpath(err))
+		return inFile(path, err)
 	}
 	if asJSON {
 		return e.printJSON(inspectDocument(info, report))

@@ -26,7 +26,7 @@ func (e *env) opsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ops",
 		Short: "List the operators that are implemented",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			list, err := qrun.Operators()
 			if err != nil {
@@ -71,7 +71,7 @@ func (e *env) envCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "env",
 		Short: "Show version, processor features, kernels and threads",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if passes {
 				for _, p := range qrun.Passes() {

@@ -92,12 +92,13 @@ func (e *env) root() *cobra.Command {
 The first word is a command if it names one, else a model: ./inspect for a file of that name.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
+		Version:       qrun.Environment().Version,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(e.runCommand(), e.inspectCommand(), e.benchCommand(), e.compareCommand(), e.explainCommand(),
 		e.verifyCommand(), e.opsCommand(), e.envCommand())
 	return root
@@ -110,6 +111,9 @@ func chooseCommand(root *cobra.Command, args []string) ([]string, error) {
 		return args, nil
 	}
 	word := args[first]
+	if first > 0 && args[first-1] == "--" {
+		return append([]string{"run"}, args...), nil
+	}
 	names := commandNames(root)
 	if slices.Contains(names, word) {
 		return args, nil
@@ -120,8 +124,10 @@ func chooseCommand(root *cobra.Command, args []string) ([]string, error) {
 	if near := nearest(word, append(names, modelsHere()...)); near != "" {
 		return nil, usagef("%q is neither a command nor a file; did you mean %q?", word, near)
 	}
-	return nil, usagef("%q is neither a command nor a file (commands: %s)", word, strings.Join(names, ", "))
+	return nil, usagef("%q is neither a command nor a file (commands: %s)", word, strings.Join(slices.DeleteFunc(names, hidden), ", "))
 }
+
+func hidden(command string) bool { return strings.HasPrefix(command, "_") }
 
 func commandNames(root *cobra.Command) []string {
 	names := []string{"help", "completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
@@ -132,12 +138,13 @@ func commandNames(root *cobra.Command) []string {
 	return slices.Compact(names)
 }
 
-// firstWord is the index of the first argument that is neither a flag nor a flag's value; -1 when there is none.
+// firstWord is the index of the first argument that is neither a flag nor a flag's value, or that follows "--"; -1 when
+// there is none.
 func firstWord(root *cobra.Command, args []string) int {
 	for i := 0; i < len(args); i++ {
 		a := args[i]
-		if a == "--" {
-			return -1
+		if a == "--" && i+1 < len(args) {
+			return i + 1
 		}
 		if !strings.HasPrefix(a, "-") || a == "-" {
 			return i
@@ -203,26 +210,49 @@ func distance(a, b string) int {
 
 // oneModel is the argument check of commands that take one model.
 func oneModel(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return usagef("want one model, got %d: %s", len(args), strings.Join(args, " "))
+	switch len(args) {
+	case 0:
+		return usagef("want a model, got none")
+	case 1:
+		return nil
+	}
+	return usagef("want one model, got %d: %s", len(args), strings.Join(args, " "))
+}
+
+// noArgs is the argument check of commands that take flags alone.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) != 0 {
+		return usagef("%s takes no argument, got %q", c.CommandPath(), args[0])
 	}
 	return nil
+}
+
+// flagError says what is wrong with a flag without the name of the function that parsed it.
+func flagError(_ *cobra.Command, err error) error {
+	text := err.Error()
+	for _, f := range []string{"strconv.Atoi: ", "strconv.ParseInt: ", "strconv.ParseUint: ", "strconv.ParseFloat: ", "strconv.ParseBool: ", "time: "} {
+		text = strings.ReplaceAll(text, f, "")
+	}
+	return usagef("%s", text)
 }
 
 // open loads a model and puts the file's name before the error.
 func open(path string, o *qrun.Options) (*qrun.Session, error) {
 	s, err := qrun.Open(path, o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, unpath(err))
+		return nil, inFile(path, err)
 	}
 	return s, nil
 }
 
-// unpath drops the file's name that errors of the os package carry.
-func unpath(err error) error {
+// inFile puts the name of a file before an error about it, where the error does not say it itself.
+func inFile(path string, err error) error {
 	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
+	switch {
+	case errors.As(err, &p) && p.Path == path:
+		return fmt.Errorf("%s: %w", path, p.Err)
+	case strings.HasPrefix(err.Error(), path+": "):
+		return err
 	}
-	return err
+	return fmt.Errorf("%s: %w", path, err)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,6 +30,15 @@ func writeOutputs(path string, outputs []qrun.Output, all []qrun.Tensors) error 
 	return nil
 }
 
+// checkOutputName refuses names that writeOne would, before the model has run.
+func checkOutputName(path string) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".npz", ".npy", ".json", "":
+		return nil
+	}
+	return usagef("--output %s: want .npz, .npy, .json or a folder's name without a dot", path)
+}
+
 func writeOne(path string, outputs []qrun.Output, out qrun.Tensors) error {
 	var names []string
 	for _, o := range outputs {
@@ -48,10 +58,8 @@ func writeOne(path string, outputs []qrun.Output, out qrun.Tensors) error {
 			return err
 		}
 		return atomically(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(doc) })
-	case "":
-		return writeFolder(path, names, out)
 	}
-	return usagef("want .npz, .npy, .json or a folder's name without a dot")
+	return writeFolder(path, names, out)
 }
 
 func writeFolder(dir string, names []string, out qrun.Tensors) error {
@@ -70,6 +78,10 @@ func writeFolder(dir string, names []string, out qrun.Tensors) error {
 func atomically(path string, write func(io.Writer) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
+		var p *os.PathError
+		if errors.As(err, &p) { // it names the temporary file
+			return p.Err
+		}
 		return err
 	}
 	defer func() {
@@ -200,11 +212,7 @@ func (e *env) printRunJSON(path string, all []*ran, in *loaded, labels []int64) 
 		}
 		res.Values = values
 		if labels != nil {
-			right, err := countRight(r, labels)
-			if err != nil {
-				return err
-			}
-			a := float64(right) / float64(len(labels))
+			a := float64(r.right) / float64(len(labels))
 			res.Accuracy = &a
 		}
 		doc.Results = append(doc.Results, res)

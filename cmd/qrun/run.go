@@ -33,7 +33,12 @@ func (e *env) runCommand() *cobra.Command {
 		Long: `Runs a model. With --quantize the float32 model runs too, on the same input, and the report says how close the
 answers are and how much faster and smaller the quantized model is.`,
 		Args: oneModel,
-		RunE: func(_ *cobra.Command, args []string) error { return e.run(args[0], f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(c, f.quantize); err != nil {
+				return err
+			}
+			return e.run(args[0], f)
+		},
 	}
 	f.modelFlags.add(c)
 	f.inputFlags.add(c)
@@ -52,6 +57,7 @@ type ran struct {
 	session *qrun.Session
 	load    time.Duration
 	out     []qrun.Tensors // per sample
+	right   int            // answers that agree with the labels
 	timing  timing
 }
 
@@ -66,6 +72,13 @@ func modeName(quantize, profile string) string {
 }
 
 func (e *env) run(path string, f *runFlags) error {
+	if err := checkOutputName(f.output); err != nil {
+		return err
+	}
+	labels, err := readLabels(f.labels)
+	if err != nil {
+		return err
+	}
 	modes := []string{f.quantize}
 	if f.quantize != "none" {
 		modes = []string{"none", f.quantize}
@@ -97,15 +110,14 @@ func (e *env) run(path string, f *runFlags) error {
 			r.out = append(r.out, out)
 		}
 	}
+	if err := countAllRight(all, labels); err != nil {
+		return err
+	}
 	last := all[len(all)-1]
 	if f.output != "" {
 		if err := writeOutputs(f.output, last.session.Outputs(), last.out); err != nil {
 			return err
 		}
-	}
-	labels, err := readLabels(f.labels)
-	if err != nil {
-		return err
 	}
 	if !f.quiet {
 		if err := timeRuns(e.ctx, all, in.runs, 400*time.Millisecond); err != nil {
@@ -118,9 +130,7 @@ func (e *env) run(path string, f *runFlags) error {
 	case f.quiet:
 		return e.printValues(last)
 	}
-	if err := e.printRun(path, f, all, in, labels); err != nil {
-		return err
-	}
+	e.printRun(path, all, in, labels)
 	if f.timings {
 		return e.printTimings(last, in.runs[0])
 	}
@@ -131,10 +141,10 @@ func (e *env) line(label, format string, a ...any) {
 	fmt.Fprintf(e.stdout, "%-18s %s\n", label, fmt.Sprintf(format, a...))
 }
 
-func (e *env) printRun(path string, f *runFlags, all []*ran, in *loaded, labels []int64) error {
+func (e *env) printRun(path string, all []*ran, in *loaded, labels []int64) {
 	last := all[len(all)-1]
 	info := last.session.Model()
-	e.line(filepath.Base(path), "opset %d · %d nodes · %s parameters", info.Opsets[""], info.Nodes, millions(info.Parameters))
+	e.line(filepath.Base(path), "opset %d · %s · %s parameters", info.Opsets[""], plural(info.Nodes, "node"), millions(info.Parameters))
 	e.printDecisions(last.session.Report())
 	for i, v := range last.session.Inputs() {
 		e.line(first(i, "input"), "%s   %v   %s", v.Name, in.runs[0][v.Name], in.notes[i])
@@ -153,15 +163,12 @@ func (e *env) printRun(path string, f *runFlags, all []*ran, in *loaded, labels 
 		e.printCloseness(all[0], all[1])
 	}
 	if labels != nil {
-		if err := e.printAccuracy(all, labels); err != nil {
-			return err
-		}
+		e.printAccuracy(all, len(labels))
 	}
 	e.printSpeed(all)
 	if len(in.generated) > 0 && len(all) == 2 {
-		fmt.Fprintf(e.stdout, "The input %s made up: this says little about accuracy. Give real data with --input.\n", strings.Join(in.generated, ", ")+" was")
+		fmt.Fprintf(e.stdout, "Made-up input (%s): this says little about accuracy. Give real data with --input.\n", strings.Join(in.generated, ", "))
 	}
-	return nil
 }
 
 func first(i int, label string) string {
@@ -200,16 +207,24 @@ func (e *env) printCloseness(ref, got *ran) {
 }
 
 // printAccuracy prints the share of samples whose largest output is the label's.
-func (e *env) printAccuracy(all []*ran, labels []int64) error {
+func (e *env) printAccuracy(all []*ran, n int) {
 	parts := make([]string, len(all))
 	for i, r := range all {
-		right, err := countRight(r, labels)
-		if err != nil {
-			return err
-		}
-		parts[i] = fmt.Sprintf("%s %.2f %% (%d of %d)", r.name, 100*float64(right)/float64(len(labels)), right, len(labels))
+		parts[i] = fmt.Sprintf("%s %.2f %% (%d of %d)", r.name, 100*float64(r.right)/float64(n), r.right, n)
 	}
 	e.line("accuracy", "%s", strings.Join(parts, "   "))
+}
+
+// countAllRight fills in how many answers are right, where there are labels.
+func countAllRight(all []*ran, labels []int64) (err error) {
+	for _, r := range all {
+		if labels == nil {
+			break
+		}
+		if r.right, err = countRight(r, labels); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -232,30 +247,15 @@ func countRight(r *ran, labels []int64) (int, error) {
 	return right, nil
 }
 
+// printSpeed shows the tenth percentile of the runs, which the load of other programs disturbs least.
 func (e *env) printSpeed(all []*ran) {
 	for i, r := range all {
-		text := fmt.Sprintf("%-12s load %s   run %s   weights %s", r.name, millis(r.load), millis(r.timing.median), bytesText(r.session.WeightsBytes()))
+		text := fmt.Sprintf("%-12s load %s   run %s   weights %s", r.name, millis(r.load), millis(r.timing.p10), bytesText(r.session.WeightsBytes()))
 		if i > 0 {
-			text += fmt.Sprintf("   %.2fx %s, %.2fx smaller", ratio(all[0].timing.p10, r.timing.p10), faster(all[0].timing.p10, r.timing.p10),
-				float64(all[0].session.WeightsBytes())/float64(max(1, r.session.WeightsBytes())))
+			text += "   " + speedText(all[0].timing.p10, r.timing.p10) + sizeText(", ", all[0].session.WeightsBytes(), r.session.WeightsBytes())
 		}
 		e.line(first(i, "time and size"), "%s", text)
 	}
-}
-
-func ratio(ref, got time.Duration) float64 {
-	q := float64(ref) / float64(max(1, got))
-	if q < 1 {
-		return 1 / q
-	}
-	return q
-}
-
-func faster(ref, got time.Duration) string {
-	if got > ref {
-		return "slower"
-	}
-	return "faster"
 }
 
 // describe says what a tensor holds in one line: range, and the largest places where it looks like class scores.

@@ -52,3 +52,31 @@ func decibel(x float64) string {
 	}
 	return fmt.Sprintf("%.1f", x)
 }
+
+// timesText is by what factor got differs from ref: more where got is the smaller one, less where it is the larger.
+func timesText(ref, got float64, less, more string) string {
+	if got > ref {
+		return fmt.Sprintf("%.2fx %s", got/ref, less)
+	}
+	return fmt.Sprintf("%.2fx %s", ref/max(1, got), more)
+}
+
+func speedText(ref, got time.Duration) string {
+	return timesText(float64(max(1, ref)), float64(got), "slower", "faster")
+}
+
+// sizeText begins with sep, or is empty where there is nothing to compare.
+func sizeText(sep string, ref, got int64) string {
+	if ref == got || ref == 0 || got == 0 {
+		return ""
+	}
+	return sep + timesText(float64(ref), float64(got), "larger", "smaller")
+}
+
+// rateText is a number of runs per second.
+func rateText(x float64) string {
+	if x >= 100 {
+		return fmt.Sprintf("%.0f /s", x)
+	}
+	return fmt.Sprintf("%.3g /s", x)
+}

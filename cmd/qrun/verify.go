@@ -54,7 +54,12 @@ that names the model and has rtol, atol or min_cosine.`,
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return e.verify(args, f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(c, f.quantize); err != nil {
+				return err
+			}
+			return e.verify(args, f)
+		},
 	}
 	f.modelFlags.add(c)
 	fl := c.Flags()
@@ -72,6 +77,11 @@ func (e *env) verify(paths []string, f *verifyFlags) error {
 	o, err := f.options(f.quantize)
 	if err != nil {
 		return err
+	}
+	for _, p := range paths {
+		if !exists(p) {
+			return fmt.Errorf("%s: no such folder", p)
+		}
 	}
 	cases, err := f.cases(paths)
 	if err != nil {

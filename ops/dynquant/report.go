@@ -53,5 +53,8 @@ func size(n int64) string {
 	if n >= 1<<20 {
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	}
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
 	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
 }
