@@ -38,8 +38,17 @@ const (
 	scoreProb
 )
 
+// blindRule says what a query gives that sees no key: whose scores are all -Inf, so that their softmax is NaN.
+type blindRule uint8
+
+const (
+	blindZero    blindRule = iota // zeros where the mask hides all keys
+	blindNaN                      // NaN, as the softmax has it
+	blindNaNZero                  // zeros wherever the softmax is NaN
+)
+
 // attention is the job of scaled dot-product attention, softmax(cap(scale*Q*K^T) + mask)*V, for each batch entry and
-// head; heads/kvHeads query heads share a key and a value head. A position whose keys are all masked gives zeros.
+// head; heads/kvHeads query heads share a key and a value head.
 // Its parts are a batch entry, a key head and a share of the query positions; whoever takes one packs the keys and
 // values into memory of its own. Start it with run.
 type attention struct {
@@ -58,6 +67,7 @@ type attention struct {
 	window                int   // with causal: at most so many keys, 0: no limit
 	scores                []float32
 	stage                 scoreStage
+	blind                 blindRule
 
 	share, shares int
 	rows          int // query positions at a time
@@ -70,19 +80,22 @@ type attention struct {
 type attentionSlot struct {
 	gemm     backend.GemmF32
 	key, val backend.PackedF32
+	rows     backend.Rows
 }
 
-// attentionScores is the number of scores that are computed at a time, which stay in the second-level cache.
-const attentionScores = 48 << 10
+const (
+	attentionScores = 48 << 10  // scores that are computed at a time, which stay in the second-level cache
+	attentionWork   = 512 << 10 // multiplications that are worth another goroutine
+)
 
 func (j *attention) run(c *graph.RunCtx) error {
 	units := j.batch * j.kvHeads
 	if units == 0 || j.sq == 0 {
 		return nil
 	}
-	threads := c.Threads()
+	threads := min(c.Threads(), 1+j.batch*j.heads*j.sq*j.sk*(j.d+j.dv)/attentionWork)
 	j.shares = 1
-	if units < 2*threads {
+	if threads > 1 && units < 2*threads {
 		j.shares = min((2*threads+units-1)/units, (j.sq+31)/32)
 	}
 	j.share = (j.sq + j.shares - 1) / j.shares
@@ -141,16 +154,54 @@ func (j *attention) part(s *attentionSlot, scratch []float32, b, kv, q0, q1 int)
 				}
 				continue
 			}
-			s.gemm = backend.GemmF32{M: n, A: j.q.at(b, h, first), LDA: j.q.row, B: &s.key, C: scores, LDC: j.sk, Alpha: j.scale}
-			s.gemm.Init(j.k, 1)
-			s.gemm.Do(0, s.gemm.Tasks())
-			for i := range n {
-				j.row(scores[i*j.sk:(i+1)*j.sk], b, h, first+i)
+			s.gemm = backend.GemmF32{M: n, A: j.q.at(b, h, first), LDA: j.q.row, B: &s.key, C: scores, LDC: j.sk}
+			if j.simple() {
+				j.product(s)
+				j.softmax(&s.rows, scores, b, h, first, n)
+			} else {
+				s.gemm.Alpha = j.scale
+				j.product(s)
+				for i := range n {
+					j.row(scores[i*j.sk:(i+1)*j.sk], b, h, first+i)
+				}
 			}
 			s.gemm = backend.GemmF32{M: n, A: scores, LDA: j.sk, B: &s.val, C: j.out.at(b, h, first), LDC: j.out.row}
-			s.gemm.Init(j.k, 1)
-			s.gemm.Do(0, s.gemm.Tasks())
+			j.product(s)
 		}
+	}
+}
+
+func (j *attention) product(s *attentionSlot) {
+	s.gemm.Init(j.k, 1)
+	s.gemm.Do(0, s.gemm.Tasks())
+}
+
+// simple reports whether the scores of a query are scaled and masked and nothing else.
+func (j *attention) simple() bool {
+	return j.stage == scoreNone && j.softcap <= 0 && !j.causal && j.ends == nil
+}
+
+// softmax turns n rows of raw scores into probabilities, from query first on, when the job is simple.
+func (j *attention) softmax(r *backend.Rows, s []float32, b, h, first, n int) {
+	*r = backend.Rows{N: j.sk, Rows: n, Dst: s, DstStep: j.sk, Src: s, SrcStep: j.sk, Scale: j.scale}
+	if j.mask != nil {
+		r.Add, r.AddStep = j.mask[b*j.maskB+h*j.maskH+first*j.maskS:], j.maskS
+	}
+	j.k.SoftmaxRows(r)
+	if j.blind == blindNaN {
+		return
+	}
+	for i := range n {
+		if s[i*j.sk] != s[i*j.sk] {
+			j.hide(s[i*j.sk:(i+1)*j.sk], r.Add, i*r.AddStep)
+		}
+	}
+}
+
+// hide makes zeros of a row of probabilities that is NaN, when the rule says so. Its mask is at that place of mask.
+func (j *attention) hide(p, mask []float32, at int) {
+	if j.blind == blindNaNZero || j.blind == blindZero && mask != nil && allMasked(mask[at:at+len(p)]) {
+		clear(p)
 	}
 }
 
@@ -209,8 +260,8 @@ func (j *attention) row(s []float32, b, h, i int) {
 	clear(s[hi:])
 	if len(seen) > 0 {
 		j.k.Softmax(seen, seen, mask, 1)
-		if seen[0] != seen[0] && mask != nil && allMasked(mask) {
-			clear(seen)
+		if seen[0] != seen[0] {
+			j.hide(seen, mask, 0)
 		}
 	}
 	if j.stage == scoreProb {

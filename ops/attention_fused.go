@@ -8,63 +8,81 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-// fusedAttention is the core of attention as fusion passes emit it, qrun.Attention:
+// fusedAttention is softmax(scale*Q*K^T + mask)*V as fusion passes emit it, qrun.Attention:
 //
-//	inputs     Q, K, V, mask?   (or, with packed, QKV and mask at input 3)
-//	attributes num_heads, kv_num_heads (default num_heads), scale (default 1/sqrt(size)), causal,
-//	           key_transposed, packed, flat_output
+//	inputs     Q, K, V, mask?
+//	attributes scale (default 1/sqrt(size)), causal, nan_zero, num_heads, kv_num_heads (default num_heads),
+//	           q_layout, k_layout, v_layout, y_layout, q_first, k_first, v_first
 //
-// Q, K and V are [batch, heads, seq, size] or, with num_heads, [batch, seq, heads*size], each on its own; K may be
-// [batch, heads, size, seq] with key_transposed. With packed, input 0 is [batch, seq, (heads+2*kv_heads)*size] holding
-// all three. The result is flat, [batch, seq, heads*size], when Q is or with flat_output. The mask is float32 and
-// broadcasts to [batch, heads, queries, keys].
+// The layout of Q, K, V and the result Y is "bhsd", [batch, heads, seq, size], or "bshd"; K's may be "bhds". An operand of
+// three dimensions is [batch, seq, heads*size]. Of an operand in layout "bshd" the heads from q_first, k_first or v_first
+// on are read, num_heads or kv_num_heads of them when these are given. Y has three dimensions with layout "bsh" or, where
+// no layout is given, when Q has.
+//
+// The batches of Q, K, V and the mask are broadcast; the mask is float32 and broadcasts with [batch, heads, queries, keys]
+// as in Add, so that it may repeat a single query or key, too. A query whose scores are all -Inf gives NaN; with nan_zero
+// every row of probabilities that is NaN counts as zeros.
 type fusedAttention struct {
-	l                                    lib
-	heads, kvHeads                       int
-	scale                                float32
-	scaled, causal, keyT, packed, toFlat bool
+	l              lib
+	q, k, v        attentionOperand
+	y              string
+	scale          float32
+	scaled, causal bool
+	blind          blindRule
+}
+
+// attentionOperand says where the heads of an operand are.
+type attentionOperand struct {
+	name, layout string
+	first, heads int // heads 0: all there are
 }
 
 func (l lib) newFusedAttention(a *graph.Attrs) (graph.Op, error) {
-	o := &fusedAttention{l: l, heads: int(a.Int("num_heads", 0)), scaled: a.Has("scale"), scale: a.Float("scale", 1),
-		causal: a.Bool("causal", false), keyT: a.Bool("key_transposed", false), packed: a.Bool("packed", false), toFlat: a.Bool("flat_output", false)}
-	o.kvHeads = int(a.Int("kv_num_heads", int64(o.heads)))
-	if o.heads < 0 || o.kvHeads < 0 || o.packed && (o.heads == 0 || o.kvHeads == 0) {
-		return nil, fmt.Errorf("attributes num_heads and kv_num_heads are %d and %d", o.heads, o.kvHeads)
+	o := &fusedAttention{l: l, scaled: a.Has("scale"), scale: a.Float("scale", 1), causal: a.Bool("causal", false), blind: blindNaN}
+	if a.Bool("nan_zero", false) {
+		o.blind = blindNaNZero
+	}
+	heads := a.Int("num_heads", 0)
+	kvHeads := a.Int("kv_num_heads", heads)
+	o.q = attentionOperand{"query", a.OneOf("q_layout", "bhsd", "bshd"), int(a.Int("q_first", 0)), int(heads)}
+	o.k = attentionOperand{"key", a.OneOf("k_layout", "bhsd", "bshd", "bhds"), int(a.Int("k_first", 0)), int(kvHeads)}
+	o.v = attentionOperand{"value", a.OneOf("v_layout", "bhsd", "bshd"), int(a.Int("v_first", 0)), int(kvHeads)}
+	o.y = a.OneOf("y_layout", "", "bhsd", "bshd", "bsh")
+	for _, p := range []attentionOperand{o.q, o.k, o.v} {
+		if p.heads < 0 || p.first < 0 || p.first > 0 && (p.heads == 0 || p.layout != "bshd") {
+			return nil, fmt.Errorf("heads %d and on, %d of them, of a %s in layout %s", p.first, p.heads, p.name, p.layout)
+		}
 	}
 	return o, nil
 }
 
-// dims are the sizes of Q, K and V.
-func (o *fusedAttention) dims(c *graph.InferCtx) (q, k, v attentionDims, err error) {
-	if o.packed {
-		all := o.heads + 2*o.kvHeads
-		if q, err = newAttentionDims("packed query, key and value", c.In(0), all); err != nil {
-			return q, k, v, err
+// dims are the sizes of an operand.
+func (p *attentionOperand) dims(s tensor.Spec) (d attentionDims, err error) {
+	if s.Ranked && len(s.Dims) == 3 || p.layout == "bhsd" {
+		return newAttentionDims(p.name, s, p.heads)
+	}
+	d = attentionDims{tensor.AnyDim, tensor.AnyDim, tensor.AnyDim, tensor.AnyDim, false}
+	if !s.Ranked {
+		return d, nil
+	}
+	if len(s.Dims) != 4 {
+		return d, fmt.Errorf("%s %v, want three or four dimensions", p.name, s)
+	}
+	d.batch, d.heads, d.size, d.seq = s.Dims[0], s.Dims[1], s.Dims[2], s.Dims[3]
+	if p.layout == "bshd" {
+		d.seq, d.heads, d.size = s.Dims[1], s.Dims[2], s.Dims[3]
+	}
+	if p.heads > 0 {
+		if d.heads.Known() && (d.heads.Size < p.first+p.heads || p.first == 0 && p.layout != "bshd" && d.heads.Size != p.heads) {
+			return d, fmt.Errorf("%s %v does not have heads %d to %d", p.name, s, p.first, p.first+p.heads-1)
 		}
-		k = q
-		q.heads, k.heads = tensor.Fixed(o.heads), tensor.Fixed(o.kvHeads)
-		return q, k, k, nil
+		d.heads = tensor.Fixed(p.heads)
 	}
-	if q, err = newAttentionDims("query", c.In(0), o.heads); err != nil {
-		return q, k, v, err
-	}
-	if k, err = newAttentionDims("key", c.In(1), o.kvHeads); err != nil {
-		return q, k, v, err
-	}
-	if o.keyT {
-		k.seq, k.size = k.size, k.seq
-	}
-	v, err = newAttentionDims("value", c.In(2), o.kvHeads)
-	return q, k, v, err
+	return d, nil
 }
 
 func (o *fusedAttention) Infer(c *graph.InferCtx) error {
-	need := 3
-	if o.packed {
-		need = 1
-	}
-	if err := needInputs(c, need, 4); err != nil {
+	if err := needInputs(c, 3, 4); err != nil {
 		return err
 	}
 	for i := range c.NumIn() {
@@ -74,33 +92,39 @@ func (o *fusedAttention) Infer(c *graph.InferCtx) error {
 			}
 		}
 	}
-	q, k, v, err := o.dims(c)
+	q, err := o.q.dims(c.In(0))
 	if err != nil {
 		return err
 	}
-	if !c.In(0).Ranked {
+	k, err := o.k.dims(c.In(1))
+	if err != nil {
+		return err
+	}
+	v, err := o.v.dims(c.In(2))
+	if err != nil {
+		return err
+	}
+	if !c.In(0).Ranked || !c.In(1).Ranked || !c.In(2).Ranked || c.Has(3) && !c.In(3).Ranked {
 		c.Out(0, tensor.Unranked(tensor.Float32))
 		return nil
 	}
-	if o.keyT && k.flat {
-		return fmt.Errorf("a transposed key has four dimensions, got %v", c.In(1))
+	batch, queries, err := o.broadcast(c, q, k, v)
+	if err != nil {
+		return err
 	}
+	q.batch, k.batch, v.batch, q.seq, k.seq = batch, batch, batch, queries, v.seq
 	if err := checkAttention(q, k, v); err != nil {
 		return err
 	}
-	if m := c.In(3); c.Has(3) && m.Ranked {
-		full := []tensor.Dim{q.batch, q.heads, q.seq, k.seq}
-		ok := len(m.Dims) >= 1 && len(m.Dims) <= 4
-		for i := 0; ok && i < len(m.Dims); i++ {
-			d := full[4-len(m.Dims)+i]
-			ok = agree(m.Dims[i], d) || m.Dims[i].Size == 1
-		}
-		if !ok {
-			return fmt.Errorf("mask %v does not fit the scores %v", m, full)
-		}
+	y := o.y
+	if y == "" && q.flat {
+		y = "bsh"
 	}
 	out := []tensor.Dim{q.batch, q.heads, q.seq, v.size}
-	if q.flat || o.toFlat {
+	switch y {
+	case "bshd":
+		out[1], out[2] = q.seq, q.heads
+	case "bsh":
 		out = []tensor.Dim{q.batch, q.seq, tensor.AnyDim}
 		if v.size.Known() && q.heads.Known() {
 			out[2] = tensor.Fixed(v.size.Size * q.heads.Size)
@@ -110,45 +134,121 @@ func (o *fusedAttention) Infer(c *graph.InferCtx) error {
 	return nil
 }
 
-// KernelName says which kernels compute the products.
-func (o *fusedAttention) KernelName() string { return "f32/" + o.l.k.Name() }
+// broadcast is the batch and the number of queries of the result, as the products and the sum with the mask have them.
+func (o *fusedAttention) broadcast(c *graph.InferCtx, q, k, v attentionDims) (batch, queries tensor.Dim, err error) {
+	sum := func(dims ...tensor.Dim) tensor.Spec { return tensor.Ranked(tensor.Float32, dims) }
+	one := tensor.Fixed(1)
+	scores := []tensor.Spec{sum(q.batch, q.heads, q.seq, k.seq), sum(k.batch, one, one, one)}
+	if c.Has(3) {
+		m := c.In(3)
+		if len(m.Dims) > 4 {
+			return batch, queries, fmt.Errorf("mask %v, want at most four dimensions", m)
+		}
+		if i := len(m.Dims) - 3; i >= 0 && m.Dims[i].Size != 1 && !agree(m.Dims[i], q.heads) {
+			return batch, queries, fmt.Errorf("mask %v does not fit %v heads", m, q.heads)
+		}
+		scores = append(scores, m)
+	}
+	s, err := broadcastSpecs(tensor.Float32, scores...)
+	if err != nil {
+		return batch, queries, err
+	}
+	if !agree(s.Dims[3], v.seq) {
+		return batch, queries, fmt.Errorf("scores of %v keys and %v values do not fit together", s.Dims[3], v.seq)
+	}
+	b, ok := broadcastDim(s.Dims[0], v.batch)
+	if !ok {
+		return batch, queries, fmt.Errorf("%v values for a batch of %v", v.batch, s.Dims[0])
+	}
+	return b, s.Dims[2], nil
+}
+
+// headSizes are the sizes of a headView.
+type headSizes struct{ batch, heads, seq, size int }
+
+// view is where the heads of an operand lie, and how many there are. Of a transposed key the rows are those of size.
+func (p *attentionOperand) view(t *tensor.Tensor) (v headView, n headSizes) {
+	s, data := t.Shape(), tensor.View[float32](t)
+	switch {
+	case len(s) == 3:
+		n = headSizes{s[0], p.heads, s[1], s[2] / p.heads}
+		return bsh(data, n.seq, n.heads, n.size), n
+	case p.layout == "bhds":
+		return bhs(data, s[1], s[2], s[3]), headSizes{s[0], s[1], s[3], s[2]}
+	case p.layout == "bhsd":
+		return bhs(data, s[1], s[2], s[3]), headSizes{s[0], s[1], s[2], s[3]}
+	}
+	n = headSizes{s[0], s[2], s[1], s[3]}
+	v = bsh(data, n.seq, n.heads, n.size)
+	if p.heads > 0 {
+		n.heads = p.heads
+	}
+	v.data = v.data[min(p.first*n.size, len(v.data)):]
+	return v, n
+}
 
 func (o *fusedAttention) Run(c *graph.RunCtx) error {
 	j := graph.State[attention](c)
 	j.k = o.l.k
-	if o.packed {
-		o.unpack(c, j)
-	} else {
-		j.q, j.batch, j.heads, j.sq, j.d = headed(c.In[0], o.heads)
-		j.key, _, j.kvHeads, j.sk, _ = headed(c.In[1], o.kvHeads)
-		j.val, _, _, j.sk, j.dv = headed(c.In[2], o.kvHeads)
+	var q, k, v headSizes
+	j.q, q = o.q.view(c.In[0])
+	j.key, k = o.k.view(c.In[1])
+	j.val, v = o.v.view(c.In[2])
+	j.heads, j.kvHeads, j.d, j.dv, j.sk = q.heads, k.heads, q.size, v.size, v.seq
+	j.keyT = o.k.layout == "bhds" && c.In[1].Rank() == 4
+	o.setOut(c.Out[0], j)
+	if q.seq != j.sq {
+		j.q = repeated(c, j.q, q, j.sq)
 	}
-	j.out, _, _, _, _ = headed(c.Out[0], j.heads)
+	if k.seq != j.sk && j.sk > 0 {
+		j.key, j.keyT = repeated(c, j.key, k, j.sk), false
+	}
+	for _, x := range []struct {
+		v *headView
+		n int
+	}{{&j.q, q.batch}, {&j.key, k.batch}, {&j.val, v.batch}} {
+		if x.n == 1 {
+			x.v.batch = 0
+		}
+	}
 	j.scale = o.scale
 	if !o.scaled {
 		j.scale = float32(1 / math.Sqrt(float64(j.d)))
 	}
 	j.softcap, j.causal, j.offset, j.window = 0, o.causal, 0, 0
-	j.keyT, j.stage, j.scores, j.mask = o.keyT, scoreNone, nil, nil
+	j.stage, j.scores, j.mask, j.blind = scoreNone, nil, nil, o.blind
 	if len(c.In) > 3 && c.In[3] != nil && j.sk > 0 {
 		o.setMask(c, j)
 	}
 	return j.run(c)
 }
 
-func (o *fusedAttention) unpack(c *graph.RunCtx, j *attention) {
-	s := c.In[0].Shape()
-	j.batch, j.sq, j.sk, j.heads, j.kvHeads = s[0], s[1], s[1], o.heads, o.kvHeads
-	j.d = s[2] / (o.heads + 2*o.kvHeads)
-	j.dv = j.d
-	data := tensor.View[float32](c.In[0])
-	at := func(first int) headView { return headView{data[min(first*j.d, len(data)):], s[1] * s[2], j.d, s[2]} }
-	j.q, j.key, j.val = at(0), at(o.heads), at(o.heads+o.kvHeads)
+// setOut takes batch and queries from the result.
+func (o *fusedAttention) setOut(t *tensor.Tensor, j *attention) {
+	s, data := t.Shape(), tensor.View[float32](t)
+	j.batch = s[0]
+	if len(s) == 3 || o.y == "bshd" {
+		j.sq = s[1]
+		j.out = bsh(data, j.sq, j.heads, j.dv)
+		return
+	}
+	j.sq = s[2]
+	j.out = bhs(data, j.heads, j.sq, j.dv)
+}
+
+// repeated copies an operand of one row in each head to seq rows. One row is the same in either layout of a key.
+func repeated(c *graph.RunCtx, v headView, n headSizes, seq int) headView {
+	out := bhs(floatScratch(c, n.batch*n.heads*seq*n.size), n.heads, seq, n.size)
+	for i := range n.batch * n.heads * seq {
+		b, h, s := i/(n.heads*seq), i/seq%n.heads, i%seq
+		copy(out.at(b, h, s)[:n.size], v.at(b, h, 0))
+	}
+	return out
 }
 
 func (o *fusedAttention) setMask(c *graph.RunCtx, j *attention) {
 	shape, m := c.In[3].Shape(), tensor.View[float32](c.In[3])
-	if n := shape[len(shape)-1]; n != j.sk { // one number for all keys
+	if len(shape) == 0 || shape[len(shape)-1] != j.sk { // one number for all keys
 		wide := floatScratch(c, len(m)*j.sk)
 		for i, v := range m {
 			fillFloats(wide[i*j.sk:(i+1)*j.sk], v)

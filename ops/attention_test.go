@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/qrun-onnx/qrun/tensor"
@@ -52,7 +53,10 @@ func TestFusedAttention(t *testing.T) {
 		return y
 	}
 	wantClose(t, bothWays(t, op, 1, attrs{"num_heads": 4}, 4, flat(q), flat(k), flat(v)), flat(want), 1e-5)
-	wantClose(t, bothWays(t, op, 1, attrs{"key_transposed": 1, "flat_output": 1, "scale": 1 / math.Sqrt(8)}, 4, q, moved(t, k, 0, 1, 3, 2), v), flat(want), 1e-5)
+	wantClose(t, bothWays(t, op, 1, attrs{"k_layout": "bhds", "y_layout": "bsh", "scale": 1 / math.Sqrt(8)}, 4, q, moved(t, k, 0, 1, 3, 2), v), flat(want), 1e-5)
+	seqFirst := func(x *tensor.Tensor) *tensor.Tensor { return moved(t, x, 0, 2, 1, 3) }
+	wantClose(t, bothWays(t, op, 1, attrs{"q_layout": "bshd", "k_layout": "bshd", "v_layout": "bshd"}, 4, seqFirst(q), seqFirst(k), seqFirst(v)), want, 1e-5)
+	wantClose(t, bothWays(t, op, 1, attrs{"q_layout": "bshd", "y_layout": "bshd"}, 4, seqFirst(q), k, v), seqFirst(want), 1e-5)
 
 	mask, m64 := make([]float32, 70*90), make([]float64, 70*90)
 	for i := range mask {
@@ -63,7 +67,7 @@ func TestFusedAttention(t *testing.T) {
 	want = slowAttention(t, q, k, v, m64)
 	wantClose(t, bothWays(t, op, 1, nil, 4, q, k, v, of(t, mask, 70, 90)), want, 1e-5)
 	wantClose(t, bothWays(t, op, 1, attrs{"causal": 1}, 4, q, k, v), want, 1e-5)
-	wantErr(t, "mask float32[70 91] does not fit", op, 1, nil, q, k, v, ramp(t, 70, 91))
+	wantErr(t, "cannot broadcast", op, 1, nil, q, k, v, ramp(t, 70, 91))
 	wantErr(t, "needs the number of heads", op, 1, nil, flat(q), flat(k), flat(v))
 	wantErr(t, "do not fit together", op, 1, nil, q, v, v)
 }
@@ -80,12 +84,60 @@ func TestPackedAttention(t *testing.T) {
 		return moved(t, of(t, x, 2, 33, n, size), 0, 2, 1, 3)
 	}
 	want := moved(t, slowAttention(t, part(0, heads), part(heads, kv), part(heads+kv, kv), nil), 0, 2, 1, 3)
-	got := bothWays(t, "qrun.Attention", 1, attrs{"num_heads": heads, "kv_num_heads": kv, "packed": 1}, 1, all)
+	all, err := all.Reshape(2, 33, heads+2*kv, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := attrs{"num_heads": heads, "kv_num_heads": kv, "k_first": heads, "v_first": heads + kv, "y_layout": "bsh"}
+	for _, name := range []string{"q_layout", "k_layout", "v_layout"} {
+		at[name] = "bshd"
+	}
+	got := bothWays(t, "qrun.Attention", 1, at, 3, all, all, all)
 	flat, err := want.Reshape(2, 33, heads*size)
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantClose(t, got, flat, 1e-5)
+}
+
+// Batches, a single query and a single key are repeated as the sum of scores and mask repeats them.
+func TestFusedAttentionBroadcasts(t *testing.T) {
+	op := "qrun.Attention"
+	q, k, v := ramp(t, 1, 2, 1, 8), ramp(t, 1, 2, 1, 8), ramp(t, 1, 2, 5, 8)
+	mask := ramp(t, 3, 1, 4, 5)
+	repeat := func(x *tensor.Tensor, n, seq int) *tensor.Tensor {
+		s := x.Shape()
+		var all []float32
+		for range n {
+			for h := range s[1] {
+				row := tensor.View[float32](x)[h*s[2]*s[3] : (h+1)*s[2]*s[3]]
+				for range seq / s[2] {
+					all = append(all, row...)
+				}
+			}
+		}
+		return of(t, all, n, s[1], seq, s[3])
+	}
+	want := runOp(t, op, 1, nil, repeat(q, 3, 4), repeat(k, 3, 5), repeat(v, 3, 5), mask)
+	wantTensor(t, runOp(t, op, 1, nil, q, k, v, mask), want)
+	wantTensor(t, runOp(t, op, 1, nil, repeat(q, 3, 1), k, repeat(v, 3, 5), mask), want)
+	wantTensor(t, runOp(t, op, 1, attrs{"k_layout": "bhds"}, q, moved(t, k, 0, 1, 3, 2), v, mask), want)
+	same := runOp(t, op, 1, nil, q, v, v, ramp(t, 1))
+	wantTensor(t, runOp(t, op, 1, nil, q, v, v, of(t, slices.Repeat(tensor.View[float32](ramp(t, 1)), 5), 1, 5)), same)
+	wantErr(t, "scores of 6 keys and 5 values", op, 1, nil, q, k, v, ramp(t, 6))
+	wantErr(t, "does not fit 2 heads", op, 1, nil, q, k, v, ramp(t, 3, 1, 5))
+}
+
+func TestFusedAttentionOfHiddenKeys(t *testing.T) {
+	inf := float32(math.Inf(-1))
+	x := ramp(t, 1, 1, 2, 4)
+	mask := of(t, []float32{inf, inf, 0, inf}, 2, 2)
+	got := tensor.View[float32](runOp(t, "qrun.Attention", 1, nil, x, x, x, mask))
+	if got[0] == got[0] || got[4] != tensor.View[float32](x)[0] {
+		t.Errorf("got %v, want NaN where no key is seen", got)
+	}
+	got = tensor.View[float32](runOp(t, "qrun.Attention", 1, attrs{"nan_zero": 1}, x, x, x, mask))
+	wantTensor(t, of(t, got, 8), of(t, append(make([]float32, 4), tensor.View[float32](x)[:4]...), 8))
 }
 
 // The result of a query must not depend on how many there are.
