@@ -143,7 +143,7 @@ func (j *gridJob) axis(at []int, weight []float64, v float64, size int) ([]int, 
 	if j.mode == "nearest" {
 		x = math.RoundToEven(x)
 	}
-	if x < lo || x > hi {
+	if j.mode != "cubic" && (x < lo || x > hi) { // cubic pads the elements alone, as PyTorch does
 		switch j.padding {
 		case "border":
 			x = min(max(x, 0), n-1)
@@ -273,7 +273,7 @@ func (o affineGrid) Run(c *graph.RunCtx) error {
 			k, m := rest%shape[a], float64(shape[a])
 			rest /= shape[a]
 			if place[n-a] = (2*float64(k)+1)/m - 1; o.corners {
-				if place[n-a] = 0; m > 1 {
+				if place[n-a] = -1; m > 1 {
 					place[n-a] = 2*float64(k)/(m-1) - 1
 				}
 			}

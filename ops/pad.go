@@ -150,33 +150,35 @@ func (o pad) check(axis, n, begin, end int) error {
 	switch {
 	case n+begin+end < 0 || n+min(begin, 0)+min(end, 0) < 0:
 		return fmt.Errorf("pads %d and %d take more than axis %d of size %d has", begin, end, axis, n)
-	case o.mode != "constant" && n == 0 && begin+end > 0:
-		return fmt.Errorf("mode %s cannot pad axis %d of size 0", o.mode, axis)
+	case o.mode != "constant" && n+min(begin, 0)+min(end, 0) == 0 && max(begin, end) > 0:
+		return fmt.Errorf("mode %s cannot pad axis %d, of which nothing is left", o.mode, axis)
 	}
 	return nil
 }
 
-// source is the position on an axis of size n from which position i of the output comes, -1 for the constant. Several
-// reflections and wraps follow each other where the pads are longer than the axis.
-func (o pad) source(i, n, begin int) int {
-	i -= begin
-	if i >= 0 && i < n {
-		return i
-	}
-	switch o.mode {
-	case "edge":
-		return min(max(i, 0), n-1)
-	case "wrap":
-		return ((i % n) + n) % n
-	case "reflect":
-		if n == 1 {
-			return 0
-		}
-		period := 2 * (n - 1)
+// source is the position on an axis of size n from which position i of the output comes, -1 for the constant. What
+// negative numbers take away is gone before the rest is padded; several reflections and wraps follow each other where the
+// pads are longer than the axis.
+func (o pad) source(i, n, begin, end int) int {
+	lo := max(-begin, 0)
+	m := n + min(end, 0) - lo
+	i -= begin + lo
+	switch {
+	case i >= 0 && i < m:
+	case o.mode == "edge":
+		i = min(max(i, 0), m-1)
+	case o.mode == "wrap":
+		i = ((i % m) + m) % m
+	case o.mode == "reflect" && m == 1:
+		i = 0
+	case o.mode == "reflect":
+		period := 2 * (m - 1)
 		i = ((i % period) + period) % period
-		return min(i, period-i)
+		i = min(i, period-i)
+	default:
+		return -1
 	}
-	return -1
+	return lo + i
 }
 
 func (o pad) Run(c *graph.RunCtx) error {
@@ -232,7 +234,7 @@ func (o pad) plan(j *remap, shape, begin, end []int) {
 	for a := range rank {
 		list := j.axis(shape[a], shape[a]+begin[a]+end[a])
 		for i := range list {
-			list[i] = o.source(i, shape[a], begin[a])
+			list[i] = o.source(i, shape[a], begin[a], end[a])
 		}
 	}
 	if inner > 1 || rank == 0 {

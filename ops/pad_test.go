@@ -41,9 +41,11 @@ func TestPad(t *testing.T) {
 				wantMoved(t, y, x, shape, func(pos []int) []int {
 					p := make([]int, 3)
 					for a, n := range x.Shape() {
-						if p[a] = at(pos[a]-int(pads[a]), n); p[a] < 0 {
+						lo := max(-int(pads[a]), 0) // taken away first
+						if p[a] = at(pos[a]-int(pads[a])-lo, n+min(int(pads[a+3]), 0)-lo); p[a] < 0 {
 							return nil
 						}
+						p[a] += lo
 					}
 					return p
 				})
@@ -66,7 +68,7 @@ func TestPadForms(t *testing.T) {
 	wantTensor(t, runOp(t, "Pad", 2, attrs{"pads": []int{1, 0}, "value": 1.0}, half), of(t, []tensor.F16{tensor.ToF16(1), tensor.ToF16(2)}))
 	wantErr(t, "pads [1 2], want 4 numbers", "Pad", 13, nil, x, indices(t, 1, 2))
 	wantErr(t, "take more than axis 0 of size 2 has", "Pad", 13, nil, x, indices(t, -2, 0, -1, 0))
-	wantErr(t, "mode edge cannot pad axis 0 of size 0", "Pad", 13, attrs{"mode": "edge"}, ramp(t, 0, 2), indices(t, 1, 0, 0, 0))
+	wantErr(t, "mode edge cannot pad axis 0, of which nothing is left", "Pad", 13, attrs{"mode": "edge"}, ramp(t, 0, 2), indices(t, 1, 0, 0, 0))
 	wantErr(t, "out of range", "Pad", 13, nil, x, indices(t, 1<<40, 0, 0, 0))
 	wantErr(t, "is larger than", "Pad", 13, nil, x, indices(t, 1<<33, 0, 0, 0))
 	wantErr(t, `mode="mirror"`, "Pad", 13, attrs{"mode": "mirror"}, x, indices(t, 0, 0, 0, 0))

@@ -77,8 +77,8 @@ func newResize(a *graph.Attrs) (graph.Op, error) {
 // sampling says how an axis is sampled.
 type sampling struct {
 	in, out    int
-	scale      float64
-	start, end float64 // region of interest, as parts of the axis
+	scale      float32
+	start, end float32 // region of interest, as parts of the axis
 }
 
 // identity reports whether the axis keeps its elements.
@@ -86,9 +86,11 @@ func (s sampling) identity(coords string) bool {
 	return s.scale == 1 && s.in == s.out && coords != "tf_crop_and_resize" && coords != "tf_half_pixel_for_nn"
 }
 
-// position is where on the source axis position i lies.
-func (s sampling) position(coords string, i int) float64 {
-	x, in, long := float64(i), float64(s.in), s.scale*float64(s.in)
+// position is where on the source axis position i lies. All is float32, as the scales are: in float64 a scale of 0.6 would
+// be a little more, and miss the elements that are meant.
+func (s sampling) position(coords string, i int) float32 {
+	x, in, out := float32(i), float32(s.in), float32(s.out)
+	long := s.scale * in
 	switch coords {
 	case "align_corners":
 		if long == 1 || s.out == 1 {
@@ -103,13 +105,13 @@ func (s sampling) position(coords string, i int) float64 {
 		if s.out == 1 {
 			return (s.start + s.end) * (in - 1) / 2
 		}
-		return s.start*(in-1) + x*(s.end-s.start)*(in-1)/(long-1)
+		return float32(s.start*(in-1)) + x*(s.end-s.start)*(in-1)/(long-1)
 	case "pytorch_half_pixel":
 		if s.out == 1 {
 			return 0
 		}
 	case "half_pixel_symmetric":
-		return in/2*(1-float64(s.out)/long) + (x+0.5)/s.scale - 0.5
+		return float32(in/2*(1-out/long)) + (x+0.5)/s.scale - 0.5
 	}
 	return (x+0.5)/s.scale - 0.5
 }
@@ -126,7 +128,7 @@ func (o resize) listed(list []int, rank int) ([]int, error) {
 }
 
 // samplings says how the axes are sampled, in all. Exactly one of scales and dims has elements; axes are those sampled.
-func (o resize) samplings(all []sampling, axes, shape []int, scales []float32, dims []int64, roi []float64) ([]sampling, error) {
+func (o resize) samplings(all []sampling, axes, shape []int, scales []float32, dims []int64, roi []float32) ([]sampling, error) {
 	for _, n := range shape {
 		all = append(all, sampling{in: n, out: n, scale: 1, end: 1})
 	}
@@ -139,7 +141,7 @@ func (o resize) samplings(all []sampling, axes, shape []int, scales []float32, d
 	case o.coords == "tf_crop_and_resize" && len(roi) != 2*n:
 		return nil, fmt.Errorf("roi has %d numbers, want %d", len(roi), 2*n)
 	}
-	same := math.NaN()
+	same := float32(math.NaN())
 	for k, a := range axes {
 		s := &all[a]
 		if o.coords == "tf_crop_and_resize" {
@@ -156,15 +158,15 @@ func (o resize) samplings(all []sampling, axes, shape []int, scales []float32, d
 		}
 		s.out = int(dims[k])
 		if s.in > 0 {
-			s.scale = float64(s.out) / float64(s.in)
+			s.scale = float32(s.out) / float32(s.in)
 		}
-		if math.IsNaN(same) || (o.policy == "not_larger") == (s.scale < same) {
+		if same != same || (o.policy == "not_larger") == (s.scale < same) {
 			same = s.scale
 		}
 	}
 	if len(scales) == 0 && o.policy != "stretch" {
 		for _, a := range axes {
-			out := same*float64(all[a].in) + 0.5
+			out := float64(same)*float64(all[a].in) + 0.5
 			if out > float64(maxTensorBytes) {
 				return nil, fmt.Errorf("axis %d of size %d becomes too large", a, all[a].in)
 			}
@@ -180,7 +182,7 @@ func (s *sampling) byScale(scale float32) error {
 	if !(scale > 0) || float64(out) > float64(maxTensorBytes) {
 		return fmt.Errorf("scale %v of an axis of size %d", scale, s.in)
 	}
-	s.out, s.scale = int(out), float64(scale)
+	s.out, s.scale = int(out), scale
 	return nil
 }
 
@@ -217,7 +219,7 @@ func (o resize) Infer(c *graph.InferCtx) error {
 		for _, d := range sizes {
 			want = append(want, int64(d.Size))
 		}
-		list, err := o.samplings(nil, axes, shape, scales, want, make([]float64, 2*len(axes)))
+		list, err := o.samplings(nil, axes, shape, scales, want, make([]float32, 2*len(axes)))
 		if err != nil {
 			return err
 		}
@@ -286,13 +288,17 @@ func (o resize) known(c *graph.InferCtx) (scales []float32, sizes []tensor.Dim, 
 }
 
 // given returns the arguments of a run.
-func (o resize) given(c *graph.RunCtx) (scales []float32, sizes []int64, roi []float64, err error) {
+func (o resize) given(c *graph.RunCtx) (scales []float32, sizes []int64, roi []float32, err error) {
 	if o.scaleInput == 0 {
 		return o.scales, nil, nil, nil
 	}
 	if o.scaleInput == 2 && len(c.In) > 1 && c.In[1] != nil && o.coords == "tf_crop_and_resize" {
-		if roi, err = toFloats(c.In[1]); err != nil {
+		f, err := toFloats(c.In[1])
+		if err != nil {
 			return nil, nil, nil, err
+		}
+		for _, v := range f {
+			roi = append(roi, float32(v))
 		}
 	}
 	if len(c.In) > 3 && c.In[3] != nil && c.In[3].Len() > 0 {

@@ -10,7 +10,8 @@ import (
 )
 
 // nearestAt rounds a position to an element of the axis, not clamped.
-func (o resize) nearestAt(x float64, s sampling) int {
+func (o resize) nearestAt(pos float32, s sampling) int {
+	x := float64(pos)
 	low := math.Floor(x)
 	up := x != low
 	switch o.nearest {
@@ -30,8 +31,8 @@ func (o resize) nearestAt(x float64, s sampling) int {
 }
 
 // outside reports whether a position gets the extrapolation value.
-func (o resize) outside(x float64, s sampling) bool {
-	return o.coords == "tf_crop_and_resize" && (x < 0 || x > float64(s.in-1))
+func (o resize) outside(x float32, s sampling) bool {
+	return o.coords == "tf_crop_and_resize" && (x < 0 || x > float32(s.in-1))
 }
 
 func (o resize) runNearest(c *graph.RunCtx, j *resizeState) error {
@@ -77,16 +78,17 @@ type resizeState struct {
 // taps are the elements that make one position of an axis, and their weights. Without any it is the extrapolation value.
 func (o resize) taps(s sampling, i int, from []int, weights []float64) ([]int, []float64) {
 	from, weights = from[:0], weights[:0]
-	x := s.position(o.coords, i)
-	if o.outside(x, s) {
+	pos := s.position(o.coords, i)
+	if o.outside(pos, s) {
 		return from, weights
 	}
+	x := float64(pos)
 	scale, reach := 1.0, 1.0
 	if o.mode == "cubic" {
 		reach = 2
 	}
 	if o.antialias {
-		scale = min(s.scale, 1)
+		scale = min(float64(s.scale), 1)
 	}
 	base := math.Ceil(x) - 1
 	ratio := x - base
@@ -166,6 +168,11 @@ func (o resize) runWeighted(c *graph.RunCtx, j *resizeState) error {
 			return err
 		}
 		src = dst
+	}
+	if y.DType().IsInteger() {
+		for i, v := range src {
+			src[i] = math.RoundToEven(v)
+		}
 	}
 	return fromFloats(y, saturate(y.DType(), src))
 }

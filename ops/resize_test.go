@@ -74,8 +74,8 @@ func TestResizeLinear(t *testing.T) {
 	wantClose(t, runOp(t, "Resize", 13, at, of(t, []float64{1, 2, 3, 4}, 1, 1, 2, 2), nil, scales(t, 1, 1, 2, 2)), of(t, wide, 1, 1, 4, 4), 1e-12)
 	corners := attrs{"mode": "linear", "coordinate_transformation_mode": "align_corners"}
 	wantClose(t, runOp(t, "Resize", 11, corners, of(t, []float32{0, 3}, 2), nil, scales(t), indices(t, 4)), of(t, []float32{0, 1, 2, 3}), 1e-6)
-	// the integer of 1.75 is 1: cut, not rounded
-	wantTensor(t, runOp(t, "Resize", 13, at, of(t, []uint8{1, 2}, 2), nil, scales(t, 2)), of(t, []uint8{1, 1, 1, 2}))
+	// integers are rounded, halves to even: 1 1.25 1.75 2
+	wantTensor(t, runOp(t, "Resize", 13, at, of(t, []uint8{1, 2}, 2), nil, scales(t, 2)), of(t, []uint8{1, 1, 2, 2}))
 	// planes with another axis behind (channels last) take the same values
 	for c := range 3 {
 		nhwc := ramp(t, 1, 3, 4, 3)

@@ -79,6 +79,9 @@ func (s sliceArgs) step(i int) int64 {
 // cut is the first position, the number of positions and their distance on an axis of size n.
 func (s sliceArgs) cut(i, n int) (first, count, step int) {
 	size, start, end, by := int64(n), s.starts[i], s.ends[i], s.step(i)
+	if by < 0 && (end == math.MaxInt64 || end == math.MaxInt32) {
+		end = math.MinInt64 // the largest number means all the rest, also backwards, to ONNX Runtime and so to exporters
+	}
 	if start < 0 {
 		start += size
 	}

@@ -18,6 +18,7 @@ func TestSlice(t *testing.T) {
 			{[]int64{-3}, []int64{math.MaxInt64}, []int64{-1}, nil, []int{5, 6, 3}, []int{0, 0, 4}, []int{1, 1, 1}},
 			{[]int64{0, 1}, []int64{100, -1}, []int64{2, 1}, []int64{3, 2}, []int{5, 2, 3}, []int{0, 1, 0}, []int{1, 2, 3}},
 			{[]int64{-1}, []int64{math.MinInt64}, []int64{0}, []int64{-1}, []int{5, 6, 7}, []int{4, 0, 0}, []int{-1, 1, 1}},
+			{[]int64{-1}, []int64{math.MaxInt64}, []int64{0}, []int64{-1}, []int{5, 6, 7}, []int{4, 0, 0}, []int{-1, 1, 1}},
 			{[]int64{5}, []int64{0}, []int64{2}, []int64{-2}, []int{5, 6, 3}, []int{0, 0, 5}, []int{1, 1, -2}},
 			{[]int64{4}, []int64{2}, []int64{1}, nil, []int{5, 0, 7}, []int{0, 0, 0}, []int{1, 1, 1}},
 			{[]int64{2}, []int64{math.MaxInt64}, []int64{1}, []int64{math.MaxInt64}, []int{5, 1, 7}, []int{0, 2, 0}, []int{1, 1, 1}},
