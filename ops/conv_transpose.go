@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -39,7 +40,7 @@ func (l lib) newConvTranspose(a *graph.Attrs) (graph.Op, error) {
 		dst  *[]int
 	}{{"output_padding", &o.outPad}, {"output_shape", &o.outShape}} {
 		for _, v := range a.Ints(x.name) {
-			if v < 0 || v > 1<<31 {
+			if v < 0 || v > math.MaxInt32 {
 				return nil, fmt.Errorf("attribute %s has the value %d", x.name, v)
 			}
 			*x.dst = append(*x.dst, int(v))

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
@@ -24,7 +25,7 @@ func newWindow(a *graph.Attrs) (window, error) {
 		lo   int64
 	}{{"kernel_shape", &w.kernel, 1}, {"strides", &w.strides, 1}, {"dilations", &w.dilations, 1}, {"pads", &w.pads, -1 << 31}} {
 		for _, v := range a.Ints(x.name) {
-			if v < x.lo || v > 1<<31 {
+			if v < x.lo || v > math.MaxInt32 {
 				return w, fmt.Errorf("attribute %s has the value %d", x.name, v)
 			}
 			*x.dst = append(*x.dst, int(v))
