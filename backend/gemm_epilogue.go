@@ -84,4 +84,12 @@ func extent(m, n, ld int) int {
 	return (m-1)*ld + n
 }
 
+// address is that of element i, or of the slice when it has no such element and so nothing will be read.
+func address[T any](s []T, i int) unsafe.Pointer {
+	if i >= len(s) {
+		return pointer(s)
+	}
+	return unsafe.Pointer(&s[i])
+}
+
 func pointer[T any](s []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(s)) }

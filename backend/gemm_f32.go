@@ -77,7 +77,7 @@ func (j *floatJob) task(i int, b *PackedF32, half *PackedF16) {
 	p0, p1 := p.group(i % p.groups)
 	l.sweep(p, row0, row1, p0, p1, func(c part) {
 		args := asm.ArgsGemm{
-			A: unsafe.Add(pointer(j.a), 4*c.row*j.lda), LDA: int64(4 * j.lda), K: int64(p.k),
+			A: address(j.a, c.row*j.lda), LDA: int64(4 * j.lda), K: int64(p.k),
 			C: unsafe.Pointer(&j.c[c.row*j.ldc+c.col]), LDC: int64(4 * j.ldc),
 			Tiles: int64(c.tiles), Panels: int64(c.panels), Cols: int64(c.cols), Alpha: j.alpha,
 		}

@@ -67,6 +67,10 @@ func (g *GemmU8S8) Do(lo, hi int) {
 		return
 	}
 	if !g.k.wideA {
+		lda := g.LDA
+		if g.B.K == 0 {
+			lda = 0 // A may be empty
+		}
 		var sums *[]int16
 		var at unsafe.Pointer
 		if g.k.u8s8.isa == asm.AMX {
@@ -75,7 +79,7 @@ func (g *GemmU8S8) Do(lo, hi int) {
 		}
 		for i := lo; i < hi; i++ {
 			row0, row1 := g.plan.rows(i/g.plan.groups, g.k.u8s8.mr)
-			g.task(i, row0, row1, unsafe.Add(pointer(g.A), row0*g.LDA), g.LDA, (*int32)(at))
+			g.task(i, row0, row1, address(g.A, row0*g.LDA), lda, (*int32)(at))
 		}
 		if sums != nil {
 			g.k.scratch.Put(sums)

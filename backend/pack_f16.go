@@ -1,10 +1,6 @@
 package backend
 
-import (
-	"unsafe"
-
-	"github.com/qrun-onnx/qrun/backend/asm"
-)
+import "github.com/qrun-onnx/qrun/backend/asm"
 
 // PackedF16 is a float16 matrix B[K,N] in the panel layout of one tier's kernel.
 type PackedF16 struct {
@@ -63,5 +59,5 @@ func (p *PackedF16) Bytes() int64 { return 2 * int64(len(p.data)) }
 // set sets B of a kernel's arguments to the panels of a part.
 func (p *PackedF16) set(a *asm.ArgsGemm, c part) {
 	w := c.nv * p.layout.vec
-	a.B, a.LDB, a.PanelB = unsafe.Add(pointer(p.data), 2*c.col*p.K), int64(2*w), int64(2*w*p.K)
+	a.B, a.LDB, a.PanelB = address(p.data, c.col*p.K), int64(2*w), int64(2*w*p.K)
 }

@@ -1,10 +1,6 @@
 package backend
 
-import (
-	"unsafe"
-
-	"github.com/qrun-onnx/qrun/backend/asm"
-)
+import "github.com/qrun-onnx/qrun/backend/asm"
 
 // PackedF32 is a float32 matrix B[K,N] in the panel layout of one tier's kernel.
 type PackedF32 struct {
@@ -85,9 +81,9 @@ func (p *PackedF32) Bytes() int64 { return 4 * int64(len(p.data)) }
 func (p *PackedF32) set(a *asm.ArgsGemm, c part) {
 	w := c.nv * p.layout.vec
 	if p.ld == 0 {
-		a.B, a.LDB, a.PanelB = unsafe.Add(pointer(p.data), 4*c.col*p.K), int64(4*w), int64(4*w*p.K)
+		a.B, a.LDB, a.PanelB = address(p.data, c.col*p.K), int64(4*w), int64(4*w*p.K)
 		return
 	}
-	a.B, a.LDB, a.PanelB = unsafe.Add(pointer(p.data), 4*c.col), int64(4*p.ld), int64(4*w)
+	a.B, a.LDB, a.PanelB = address(p.data, c.col), int64(4*p.ld), int64(4*w)
 	a.Flags |= asm.GemmTail
 }

@@ -17,6 +17,9 @@ func elem[T any](p *T, i int) T {
 
 // row is n elements of row r of a matrix of rows ld bytes apart.
 func row[T any](p unsafe.Pointer, ld int64, r, n int) []T {
+	if n == 0 { // there may be no memory
+		return nil
+	}
 	return unsafe.Slice((*T)(unsafe.Add(p, r*int(ld))), n)
 }
 
