@@ -1,0 +1,201 @@
+package qrun_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/qrun-onnx/qrun"
+)
+
+// runBudget is the number of allocations of a warm Run with n outputs, up to eight: for each its header, shape and
+// elements; the list of them, and the map with its one group of slots.
+func runBudget(n int) float64 { return float64(3*n + 3) }
+
+func checkAllocs(t *testing.T, path string, o qrun.Options, in qrun.Tensors) {
+	t.Helper()
+	for _, threads := range []int{1, 2} {
+		o.Threads = threads
+		s := open(t, path, o)
+		for range 3 {
+			run(t, s, in)
+		}
+		ctx := t.Context()
+		got := testing.AllocsPerRun(10, func() {
+			if _, err := s.Run(ctx, in); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if want := runBudget(len(s.Outputs())); got > want {
+			t.Errorf("%d threads: %v allocations in a warm run, want %v", threads, got, want)
+		}
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	for _, path := range digitModels {
+		for _, p := range precisions {
+			t.Run(path+" "+p.name, func(t *testing.T) {
+				checkAllocs(t, path, p.o, digitInput(t, digitImages(t)[:8*pixels]))
+			})
+		}
+	}
+}
+
+func TestEncoderAllocations(t *testing.T) {
+	for _, name := range []string{"minilm_l6_f32", "minilm_l6_dynamic", "minilm_l6_weight_int8"} {
+		t.Run(name, func(t *testing.T) {
+			path, in := encoder(t, name, "test_data_set_0")
+			checkAllocs(t, path, qrun.Options{}, in)
+			if name == "minilm_l6_f32" {
+				checkAllocs(t, path, qrun.Options{Quantize: qrun.Dynamic}, in)
+			}
+		})
+	}
+}
+
+// settled waits until no more than n goroutines are left, since one that has said its last word still counts.
+func settled(n int) int {
+	for range 1000 {
+		if runtime.NumGoroutine() <= n {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return runtime.NumGoroutine()
+}
+
+func TestNoGoroutineIsLeft(t *testing.T) {
+	before := runtime.NumGoroutine()
+	s := open(t, digitModels[1], qrun.Options{Threads: 4})
+	if n := settled(before); n > before {
+		t.Errorf("%d goroutines after loading, %d before", n, before)
+	}
+	in := digitInput(t, digitImages(t))
+	for range 5 {
+		run(t, s, in)
+		if n := settled(before); n > before {
+			t.Fatalf("%d goroutines after a run, %d before", n, before)
+		}
+	}
+	var stop context.CancelFunc
+	ctx, stop := context.WithCancel(t.Context())
+	_, err := s.RunWith(ctx, in, qrun.RunOptions{OnNode: func(qrun.NodeStat) { stop() }})
+	if n := settled(before); err == nil || n > before {
+		t.Errorf("%d goroutines after a cancelled run (%v), %d before", n, err, before)
+	}
+}
+
+// The memory of the weights is what the formats say: 4, 2 or 1 byte an element, and for int8 a scale, a sum and padding.
+func TestWeightsBytes(t *testing.T) {
+	for _, path := range digitModels {
+		params := float64(0)
+		for _, p := range precisions {
+			s := open(t, path, p.o)
+			params = max(params, float64(s.Model().Parameters))
+			size := map[string]float64{"float32": 4, "int8": 1, "int8 onnx": 1, "fp16": 2}[p.name]
+			got := float64(s.WeightsBytes()) / params
+			// The attention model keeps a tenth of its elements, biases and normalizations, in float32.
+			if got < size || got > size*1.15+0.5 {
+				t.Errorf("%s %s: %.2f bytes an element, want about %v", path, p.name, got, size)
+			}
+		}
+	}
+}
+
+// stops is the time that stopping the world took, in seconds, as counts of ranges with these bounds.
+func stops() (counts []uint64, bounds []float64) {
+	samples := []metrics.Sample{{Name: "/sched/pauses/stopping/other:seconds"}}
+	metrics.Read(samples)
+	h := samples[0].Value.Float64Histogram()
+	return append([]uint64(nil), h.Counts...), h.Buckets
+}
+
+// stopTimes runs load on every processor, stops the world many times, and returns how long it took until it stood still,
+// in a quarter of the cases at most and at the longest.
+func stopTimes(load func()) (quarter, longest time.Duration) {
+	var done atomic.Bool
+	var loads sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		loads.Go(func() {
+			for !done.Load() {
+				load()
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	before, bounds := stops()
+	var stats runtime.MemStats
+	for end := time.Now().Add(700 * time.Millisecond); time.Now().Before(end); {
+		runtime.ReadMemStats(&stats)
+		time.Sleep(2 * time.Millisecond)
+	}
+	after, _ := stops()
+	done.Store(true)
+	loads.Wait()
+	total := uint64(0)
+	for i := range after {
+		after[i] -= before[i]
+		total += after[i]
+	}
+	seen := uint64(0)
+	for i, n := range after {
+		if n == 0 {
+			continue
+		}
+		upper := bounds[i+1]
+		if math.IsInf(upper, 1) {
+			upper = bounds[i]
+		}
+		longest = time.Duration(upper * 1e9)
+		if seen += n; quarter == 0 && 4*seen >= total {
+			quarter = longest
+		}
+	}
+	return quarter, longest
+}
+
+var sink atomic.Uint64
+
+// Kernels cannot be interrupted: a long call makes the whole program wait for its garbage collector. That would show in
+// most stops; a single one also waits where another program has the processor, as it does under plain Go code, so the
+// longest is compared with that. And other programs come and go: what a kernel does, it does in three attempts.
+func TestStopTheWorld(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	plain := func() {
+		x := uint64(1)
+		for range 1 << 16 {
+			x = x*6364136223846793005 + 1
+		}
+		sink.Add(x)
+	}
+	in := digitInput(t, digitImages(t))
+	for _, p := range precisions {
+		s := open(t, digitModels[1], p.o)
+		var said []string
+		for range 3 {
+			_, control := stopTimes(plain)
+			quarter, longest := stopTimes(func() {
+				if _, err := s.Run(context.Background(), in); err != nil {
+					t.Error(err)
+				}
+			})
+			said = append(said, fmt.Sprintf("a quarter in %v, longest %v, in plain Go %v", quarter, longest, control))
+			if quarter <= time.Millisecond && longest <= max(20*time.Millisecond, 2*control) {
+				said = nil
+				break
+			}
+		}
+		if said != nil {
+			t.Errorf("%s: stopping the world takes %q", p.name, said)
+		}
+	}
+}
