@@ -23,6 +23,14 @@ func row[T any](p unsafe.Pointer, ld int64, r, n int) []T {
 	return unsafe.Slice((*T)(unsafe.Add(p, r*int(ld))), n)
 }
 
+// panel is panel p of B, which has no memory when K is 0.
+func (a *ArgsGemm) panel(p int) unsafe.Pointer {
+	if a.K == 0 {
+		return a.B
+	}
+	return unsafe.Add(a.B, p*int(a.PanelB))
+}
+
 // store finishes the float32 sums of row r and column c on and writes them to C.
 func (a *ArgsGemm) store(r, c int, y float32) {
 	if a.Bias != nil {

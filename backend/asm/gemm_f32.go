@@ -1,7 +1,5 @@
 package asm
 
-import "unsafe"
-
 // The Go kernels of GemmF32 and GemmF16 have panels of ScalarCols columns and tiles of one row.
 
 func gemmF32Scalar(a *ArgsGemm) { scalarFloat(a, func(v float32) float32 { return v }) }
@@ -10,7 +8,7 @@ func gemmF16Scalar(a *ArgsGemm) { scalarFloat(a, HalfToFloat) }
 
 func scalarFloat[T float32 | uint16](a *ArgsGemm, widen func(T) float32) {
 	for p := range int(a.Panels) {
-		b, cols := unsafe.Add(a.B, p*int(a.PanelB)), min(ScalarCols, int(a.Cols)-p*ScalarCols)
+		b, cols := a.panel(p), min(ScalarCols, int(a.Cols)-p*ScalarCols)
 		for r := range int(a.Tiles) {
 			var s [ScalarCols]float32
 			for k, u := range row[float32](a.A, a.LDA, r, int(a.K)) {
@@ -42,7 +40,7 @@ func referenceFloat[T float32 | uint16](a *ArgsGemm, d Kernel, widen func(T) flo
 		for c := range int(a.Cols) {
 			acc := float32(0)
 			for k := range x {
-				b := row[T](unsafe.Add(a.B, c/d.N*int(a.PanelB)), a.LDB, k, c%d.N+1)
+				b := row[T](a.panel(c/d.N), a.LDB, k, c%d.N+1)
 				acc = FMA32(x[k], widen(b[c%d.N]), acc)
 			}
 			a.storeFloat(r, c, acc)

@@ -8,7 +8,7 @@ const ScalarCols = 4
 func gemmU8S8Scalar(a *ArgsGemm) {
 	n := int(a.K)
 	for p := range int(a.Panels) {
-		b := unsafe.Slice((*[ScalarCols]int8)(unsafe.Add(a.B, p*int(a.PanelB))), n)
+		b := unsafe.Slice((*[ScalarCols]int8)(a.panel(p)), n)
 		for r := range int(a.Tiles) {
 			x := row[uint8](a.A, a.LDA, r, n)
 			var s [ScalarCols]int32
