@@ -17,7 +17,7 @@ const (
 	// None keeps the model as it is. Files that are quantized already run in int8.
 	None Quantize = "none"
 	// Dynamic turns MatMul and Gemm with constant weights into int8: weights once, at load, per output channel;
-	// activations at every call, from their own minimum and maximum.
+	// activations at every call, from their own minimum and maximum. Embedding tables (Gather) become int8 per row.
 	Dynamic Quantize = "dynamic"
 	// FP16 keeps the weights of MatMul and Gemm in float16. Activations and sums stay float32.
 	FP16 Quantize = "fp16"
@@ -41,7 +41,7 @@ type Options struct {
 	Profile  Profile  // "" is Row; read only with Dynamic
 
 	// Which nodes are quantized. Only and Exclude are patterns over node names, as path.Match has them, with ** for any
-	// text; a pattern that matches no node is an error. Ops lists operator types, "MatMul" and "Gemm" when empty.
+	// text; a pattern that matches no node is an error. Ops lists operator types, "MatMul", "Gemm" and "Gather" when empty.
 	// MinElements is the smallest weight worth quantizing, in elements.
 	Ops         []string
 	Only        []string
@@ -51,7 +51,7 @@ type Options struct {
 	// Threads is the number of goroutines that a Run, and concurrent Runs of one session together, compute on.
 	// 0 is GOMAXPROCS.
 	Threads int
-	// Backend forces a tier of kernels: scalar, avx2, avxvnni, avx512vnni. "" takes the environment variable
+	// Backend forces a tier of kernels: scalar, avx2, avxvnni, avx512vnni, amx. "" takes the environment variable
 	// QRUN_BACKEND, else the best that the processor has.
 	Backend string
 	// DisablePasses switches rewriting passes off by name; Passes lists them.

@@ -32,10 +32,11 @@ func Defs(k *backend.Kernels) []graph.Def {
 		l.quantizeRows,
 		l.linears,
 		l.halfLinears,
+		l.embeddings,
 		l.quantizeLinears, l.dequantizeLinears, l.dynamicQuantizes,
 		l.matMulIntegers, l.matMulToFloats, l.qLinearMatMuls, l.qGemms,
 		l.byteConvs, l.byteTables, l.qLinearBinaries, l.qLinearSoftmaxes, l.qLinearPools,
-		l.matMulNBits, l.gatherBlocks, l.qAttentions,
+		l.matMulNBits, l.gatherBlocks, l.qAttentions, l.qEmbedNorms, l.dynamicLSTMs,
 	} {
 		defs = append(defs, family()...)
 	}

@@ -2,6 +2,7 @@ package dynquant
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -102,7 +103,7 @@ func (o *halfLinear) pack(w *tensor.Tensor) []*backend.PackedF16 {
 	if o.trans {
 		k, n = n, k
 	}
-	bits := halfBits(w)
+	bits := halfView(w)
 	batches := 1
 	for _, d := range shape[:len(shape)-2] {
 		batches *= d
@@ -151,11 +152,8 @@ func (o *halfLinear) job(c *graph.RunCtx, j *backend.GemmF16, b *backend.PackedF
 	j.Init(o.l.k, c.Threads())
 }
 
-func halfBits(t *tensor.Tensor) []uint16 {
+// halfView returns the bits of a float16 tensor.
+func halfView(t *tensor.Tensor) []uint16 {
 	h := tensor.View[tensor.F16](t)
-	bits := make([]uint16, len(h))
-	for i, x := range h {
-		bits[i] = uint16(x)
-	}
-	return bits
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(h))), len(h))
 }

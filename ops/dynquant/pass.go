@@ -19,7 +19,7 @@ func Quantize(g *graph.Graph, reg *graph.Registry, c Config) (*Report, error) {
 		return nil, err
 	}
 	p := &pass{c: c, sel: s, report: &Report{Mode: "int8, profile " + c.Profile}, weights: map[weightKey]*weight{},
-		layers: map[layerKey]*layerWeight{}, split: map[*weight][]int{}}
+		layers: map[layerKey]*layerWeight{}, split: map[*weight][]int{}, tables: map[*graph.Value]*table{}}
 	if c.Half {
 		p.report.Mode = "fp16"
 	}
@@ -41,6 +41,7 @@ type pass struct {
 	pc      *graph.PassCtx
 	weights map[weightKey]*weight
 	layers  map[layerKey]*layerWeight
+	tables  map[*graph.Value]*table
 	split   map[*weight][]int // channels that a weight wants repeated
 	seen    map[*graph.Node]bool
 	rows    map[rowsKey]*graph.Node // the QuantizeRows node of an activation, in the graph at hand
@@ -99,11 +100,20 @@ func (p *pass) run(g *graph.Graph, pc *graph.PassCtx) (int, error) {
 		p.seen = map[*graph.Node]bool{}
 	}
 	var plan []plannedNode
+	var lookups []plannedNode // Gather nodes
 	for n := range pc.Nodes(g) {
 		if !n.Is(candidateTypes...) || p.seen[n] {
 			continue
 		}
 		p.seen[n] = true
+		if n.Is("Gather") {
+			if d, ok := p.decideEmbedding(n); ok {
+				if p.report.Nodes = append(p.report.Nodes, d); d.Reason == "" {
+					lookups = append(lookups, plannedNode{n: n, at: len(p.report.Nodes) - 1})
+				}
+			}
+			continue
+		}
 		pn, d := p.decide(n)
 		p.report.Nodes = append(p.report.Nodes, d)
 		if d.Reason == "" {
@@ -113,6 +123,12 @@ func (p *pass) run(g *graph.Graph, pc *graph.PassCtx) (int, error) {
 	}
 	p.quantizeAll(plan)
 	changed := 0
+	for _, pn := range lookups {
+		if err := p.rewriteEmbedding(pn.n, &p.report.Nodes[pn.at]); err != nil {
+			return changed, err
+		}
+		changed++
+	}
 	for _, pn := range plan {
 		d := &p.report.Nodes[pn.at]
 		if pn.p.err != nil {

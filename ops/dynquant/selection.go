@@ -19,7 +19,7 @@ type Config struct {
 }
 
 // candidateTypes are the operators that can be quantized.
-var candidateTypes = []string{"MatMul", "Gemm"}
+var candidateTypes = []string{"MatMul", "Gemm", "Gather"}
 
 // selection decides by name, type and size.
 type selection struct {

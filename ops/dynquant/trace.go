@@ -27,7 +27,7 @@ func Layers(g *graph.Graph, reg *graph.Registry) ([]*Layer, error) {
 	run := func(g *graph.Graph, pc *graph.PassCtx) (int, error) {
 		p.pc = pc
 		for n := range pc.Nodes(g) {
-			if !n.Is(candidateTypes...) {
+			if !n.Is("MatMul", "Gemm") {
 				continue
 			}
 			pn, d := p.decide(n)
