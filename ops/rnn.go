@@ -109,6 +109,11 @@ func (o *recurrent) Infer(c *graph.InferCtx) error {
 	if err := o.checkStates(c, batch, h); err != nil {
 		return err
 	}
+	o.setOutputs(c, d, steps, batch, h)
+	return nil
+}
+
+func (o *recurrent) setOutputs(c *graph.InferCtx, d tensor.DType, steps, batch, h tensor.Dim) {
 	dirs := tensor.Fixed(o.dirs)
 	all, last := []tensor.Dim{steps, dirs, batch, h}, []tensor.Dim{dirs, batch, h}
 	if o.batchFirst {
@@ -117,7 +122,6 @@ func (o *recurrent) Infer(c *graph.InferCtx) error {
 	c.Out(0, tensor.Ranked(d, all))
 	c.Out(1, tensor.Ranked(d, last))
 	c.Out(2, tensor.Ranked(d, last))
-	return nil
 }
 
 // sizes checks X, W, R and B.

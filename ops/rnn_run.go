@@ -69,6 +69,7 @@ type direction struct {
 	d, steps, batch, h int
 	lens               []int32
 	weights            *cellWeights
+	products           RecurrentProducts
 	proj               []float32 // [steps, batch, gates*H] in the order of the layout
 	state, cell        []float32 // [batch, H]
 	gates, tmp         []float32 // [batch, gates*H], [batch, H]
@@ -87,11 +88,6 @@ func (j *recurrentState) Do(lo, hi int) {
 
 func (o *recurrent) runFloat32(c *graph.RunCtx) error {
 	st := graph.State[recurrentState](c)
-	sx := c.In[rnnX].Shape()
-	steps, batch := sx[0], sx[1]
-	if o.batchFirst {
-		steps, batch = batch, steps
-	}
 	cw, h := o.weights, 0
 	if cw == nil {
 		h = c.In[rnnR].Shape()[2]
@@ -104,13 +100,23 @@ func (o *recurrent) runFloat32(c *graph.RunCtx) error {
 		cw = &st.weights
 		o.setBias(cw, b, h)
 	}
+	return o.runLayer(c, st, cw, h, nil)
+}
+
+// runLayer goes through the steps of all directions, with the products of p or, where it is nil, those of the weights.
+func (o *recurrent) runLayer(c *graph.RunCtx, st *recurrentState, cw *cellWeights, h int, p RecurrentProducts) error {
+	sx := c.In[rnnX].Shape()
+	steps, batch := sx[0], sx[1]
+	if o.batchFirst {
+		steps, batch = batch, steps
+	}
 	lens, err := lengths(c, steps)
 	if err != nil {
 		return err
 	}
 	n := int(o.kind) * h
 	for d := range o.dirs {
-		st.dirs[d] = direction{o: o, d: d, steps: steps, batch: batch, h: h, lens: lens, weights: cw,
+		st.dirs[d] = direction{o: o, d: d, steps: steps, batch: batch, h: h, lens: lens, weights: cw, products: p,
 			proj: floatScratch(c, steps*batch*n), state: floatScratch(c, batch*h), cell: floatScratch(c, batch*h),
 			gates: floatScratch(c, batch*n), tmp: floatScratch(c, batch*h),
 			y: outFloats(c, 0), yh: outFloats(c, 1), yc: outFloats(c, 2)}
@@ -123,9 +129,14 @@ func (o *recurrent) runFloat32(c *graph.RunCtx) error {
 		if steps*batch == 0 {
 			continue
 		}
-		st.gemm = backend.GemmF32{M: steps * batch, A: tensor.View[float32](c.In[rnnX]), LDA: sx[2], B: cw.w[d], C: j.proj, LDC: n}
-		st.gemm.Epi.Bias = cw.bias[d]
-		if err := runGemm(c, o.l.k, &st.gemm); err != nil {
+		if p != nil {
+			err = p.Project(c, d, j.proj, cw.bias[d])
+		} else {
+			st.gemm = backend.GemmF32{M: steps * batch, A: tensor.View[float32](c.In[rnnX]), LDA: sx[2], B: cw.w[d], C: j.proj, LDC: n}
+			st.gemm.Epi.Bias = cw.bias[d]
+			err = runGemm(c, o.l.k, &st.gemm)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -252,11 +263,15 @@ func (j *direction) projected(time, b int) (rows []float32, ld int) {
 func (j *direction) step(time, b0, b1 int) {
 	proj, ld := j.projected(time, b0)
 	n := int(j.o.kind) * j.h
-	j.gemm = backend.GemmF32{M: b1 - b0, A: j.state[b0*j.h:], LDA: j.h, B: j.weights.r[j.d], C: j.gates[b0*n:], LDC: n}
-	if !j.o.linearFirst {
-		j.gemm.Epi.Residual, j.gemm.Epi.LDR = proj, ld
+	if j.products != nil {
+		j.err = j.products.Step(j.c, j.d, j.gates[b0*n:b1*n], j.state[b0*j.h:b1*j.h], b1-b0, proj, ld)
+	} else {
+		j.gemm = backend.GemmF32{M: b1 - b0, A: j.state[b0*j.h:], LDA: j.h, B: j.weights.r[j.d], C: j.gates[b0*n:], LDC: n}
+		if !j.o.linearFirst {
+			j.gemm.Epi.Residual, j.gemm.Epi.LDR = proj, ld
+		}
+		j.multiply()
 	}
-	j.multiply()
 	switch j.o.kind {
 	case cellLSTM:
 		for b := b0; b < b1; b++ {

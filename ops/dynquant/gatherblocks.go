@@ -58,11 +58,11 @@ func (o *gatherBlocks) Infer(c *graph.InferCtx) error {
 		c.Out(0, tensor.Unranked(s.DType))
 		return nil
 	}
-	axis, err := axisOf(o.axis, len(x.Dims))
+	axis, err := axisIn(o.axis, len(x.Dims))
 	if err != nil {
 		return err
 	}
-	if _, err := axisOf(o.quantAxis, len(x.Dims)); err != nil {
+	if _, err := axisIn(o.quantAxis, len(x.Dims)); err != nil {
 		return err
 	}
 	dims := o.codeDims(x)
@@ -103,7 +103,7 @@ func (o *gatherBlocks) Run(c *graph.RunCtx) error {
 	x, s, y := c.In[0], c.In[2], c.Out[0]
 	shape := append([]int{}, x.Shape()...)
 	shape[len(shape)-1] *= o.packed(x.DType())
-	axis, err := axisOf(o.axis, len(shape))
+	axis, err := axisIn(o.axis, len(shape))
 	if err != nil {
 		return err
 	}

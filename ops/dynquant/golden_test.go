@@ -162,7 +162,7 @@ var goldens = map[string]func(got, want *tensor.Tensor) string{
 	"ConvInteger": sameBits, "QLinearConv": sameBits,
 	"QLinearAdd": withinOne, "QLinearMul": withinOne, "QLinearSigmoid": withinOne, "QLinearLeakyRelu": withinOne,
 	"QLinearSoftmax": withinOne, "QLinearAveragePool": withinOne, "QLinearGlobalAveragePool": withinOne, "QLinearConcat": withinOne,
-	"MatMulNBits": close3, "GatherBlockQuantized": close4, "QAttention": close4,
+	"MatMulNBits": close3, "GatherBlockQuantized": close4, "QAttention": close4, "QEmbedLayerNormalization": close4, "DynamicQuantizeLSTM": close3,
 }
 
 func TestGoldens(t *testing.T) {

@@ -25,7 +25,7 @@ func newGrid(shape, scale []int, axis, block int) (grid, error) {
 		n, err := tensor.Count(shape)
 		return grid{size: 1, block: 1, inner: max(n, 1)}, err
 	}
-	axis, err := axisOf(axis, len(shape))
+	axis, err := axisIn(axis, len(shape))
 	if err != nil {
 		return grid{}, err
 	}

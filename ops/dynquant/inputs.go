@@ -71,8 +71,8 @@ func wantOneOr(c *graph.InferCtx, i int, what string, n tensor.Dim) error {
 	return fmt.Errorf("%s is %v, want one element or %d", what, s, n.Size)
 }
 
-// axisOf brings an axis of -rank..rank-1 to 0..rank-1.
-func axisOf(axis, rank int) (int, error) {
+// axisIn brings an axis of -rank..rank-1 to 0..rank-1.
+func axisIn(axis, rank int) (int, error) {
 	if axis < -rank || axis >= rank {
 		return 0, fmt.Errorf("axis %d is out of range for rank %d", axis, rank)
 	}

@@ -41,7 +41,7 @@ func (o *qLinearConcat) Infer(c *graph.InferCtx) error {
 			c.Out(0, tensor.Unranked(d))
 			return nil
 		}
-		axis, err := axisOf(o.axis, len(x.Dims))
+		axis, err := axisIn(o.axis, len(x.Dims))
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (o *qLinearConcat) Run(c *graph.RunCtx) error {
 	}
 	j := graph.State[concatJob](c)
 	defer func() { *j = concatJob{} }()
-	axis, err := axisOf(o.axis, y.Rank())
+	axis, err := axisIn(o.axis, y.Rank())
 	if err != nil {
 		return err
 	}

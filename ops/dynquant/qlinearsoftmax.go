@@ -30,7 +30,7 @@ func newQLinearSoftmax(a *graph.Attrs) (graph.Op, error) {
 
 func (o *qLinearSoftmax) Infer(c *graph.InferCtx) error {
 	if x := c.In(0); x.Ranked {
-		if _, err := axisOf(o.axis, len(x.Dims)); err != nil {
+		if _, err := axisIn(o.axis, len(x.Dims)); err != nil {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (o *qLinearSoftmax) Run(c *graph.RunCtx) error {
 	if x.Len() == 0 {
 		return nil
 	}
-	axis, err := axisOf(o.axis, x.Rank())
+	axis, err := axisIn(o.axis, x.Rank())
 	if err != nil {
 		return err
 	}

@@ -176,12 +176,17 @@ type rangeJob rowsJob
 
 func (j *rangeJob) Do(lo, hi int) {
 	for p := lo; p < hi; p++ {
-		mn, mx, finite := j.k.MinMax(j.x[p*rangePart : min((p+1)*rangePart, len(j.x))])
-		if !finite { // NaN takes no part; an infinity widens the range without end, as DynamicQuantizeLinear has it
-			mn, mx = infiniteRange(j.x[p*rangePart:min((p+1)*rangePart, len(j.x))], mn, mx)
-		}
-		j.parts[p] = extrema{mn, mx}
+		j.parts[p] = rangeOf(j.k, j.x[p*rangePart:min((p+1)*rangePart, len(j.x))])
 	}
+}
+
+// rangeOf is the range of elements: NaN takes no part; an infinity widens it without end, as DynamicQuantizeLinear has it.
+func rangeOf(k *backend.Kernels, x []float32) extrema {
+	mn, mx, finite := k.MinMax(x)
+	if !finite {
+		mn, mx = infiniteRange(x, mn, mx)
+	}
+	return extrema{mn, mx}
 }
 
 func infiniteRange(x []float32, mn, mx float32) (float32, float32) {
