@@ -67,6 +67,7 @@ func newSession(m *onnx.Model, o *Options) (*Session, error) {
 	if s.exe, err = graph.NewExecutable(g, graph.ExecOptions{Threads: o.Threads}); err != nil {
 		return nil, err
 	}
+	m.Source().ReleasePages() // what was packed is not read again
 	return s, nil
 }
 
