@@ -45,6 +45,7 @@ func Passes() []Pass {
 		{"hard-swish", "HardSigmoid and HardSwish from Clip, Add and products", Fuse, fuseHard},
 		{"conv-pad", "zero padding into the convolution that follows", Fuse, foldPad},
 		{"conv-affine", "BatchNormalization and constant scales and shifts into the weights of a convolution", Fuse, foldAffine},
+		{"attention", "softmax(scale*Q*K^T + mask)*V with its transposes as one operator", Epilogue, fuseAttention},
 		{"products", "MatMul and Gemm to a product with an epilogue", Epilogue, fuseProducts},
 		{"product-transpose", "a transposed operand of a product read in place", Epilogue, fuseOperandTranspose},
 		{"product-scale", "a constant factor into the product", Epilogue, fuseScale},

@@ -14,25 +14,32 @@ func (pc *PassCtx) sameExactShape(a, b *Value) (bool, error) {
 	if sameShape(a.Spec, b.Spec) {
 		return true, nil
 	}
+	x, okX, err := pc.exactDims(a)
+	if err != nil {
+		return false, err
+	}
+	y, okY, err := pc.exactDims(b)
+	return okX && okY && sameExact(x, y), err
+}
+
+// exactDims are the dimensions of a value of the model's graph, with symbols that are equal only where the dimensions are
+// in every run.
+func (pc *PassCtx) exactDims(v *Value) (dims []tensor.Dim, ok bool, err error) {
 	if pc.exact == nil {
 		e := newInference(false, nil)
 		e.distinct = true
 		if err := e.graph(pc.root, distinctSymbols(pc.root.Inputs), nil); err != nil {
-			return false, err
+			return nil, false, err
 		}
 		pc.exact = e
 	}
-	x, okX := pc.exact.specs[a]
-	y, okY := pc.exact.specs[b]
-	if !okX || !okY || !x.Ranked || !y.Ranked || len(x.Dims) != len(y.Dims) {
-		return false, nil
-	}
-	for i, d := range x.Dims {
-		if d != y.Dims[i] || d.Size < 0 && d.Name == "" {
-			return false, nil
-		}
-	}
-	return true, nil
+	s, ok := pc.exact.specs[v]
+	return s.Dims, ok && s.Ranked, nil
+}
+
+// sameExact reports whether dimensions that exactDims found are equal in every run.
+func sameExact(a, b []tensor.Dim) bool {
+	return slices.EqualFunc(a, b, func(x, y tensor.Dim) bool { return x == y && (x.Size >= 0 || x.Name != "") })
 }
 
 // distinctSymbols are the specs of inputs with a name of its own for each dimension that is open.
