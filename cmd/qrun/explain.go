@@ -103,7 +103,7 @@ func (e *env) printExplanation(path string, f *explainFlags, in *loaded, l qrun.
 	}
 	fmt.Fprintf(e.stdout, "shown: row %d of %d, first values\n\n", r, rows)
 	step(1, "input", "%v, the activation as the layer gets it", l.X)
-	show("%s", list(x[r*k:(r+1)*k], f.values, "%9.5f"))
+	show("%s", list(x[r*k:(r+1)*k], f.values, " %9.5f"))
 	scope := "of this row"
 	if l.PerTensor {
 		scope = "of the whole tensor"
@@ -112,31 +112,31 @@ func (e *env) printExplanation(path string, f *explainFlags, in *loaded, l qrun.
 	step(3, "scale and zero point", "scale = (max - min)/255 = %.8g   zero = round(-min/scale) = %d", l.Scale[g], l.Zero[g])
 	q := tensor.View[uint8](l.Q)
 	step(4, "quantized input", "%v, q = clip(round(x/scale) + zero, 0, 255)", l.Q)
-	show("%s", list(q[r*k:(r+1)*k], f.values, "%9d"))
+	show("%s", list(q[r*k:(r+1)*k], f.values, " %9d"))
 	step(5, "weights", "%v in the file, %v here, quantized once at load; scale of each column = max|w|/127", l.W, l.WQ)
 	w, wq := column(tensor.View[float32](l.W), n, 0), column(tensor.View[int8](l.WQ), n, 0)
-	show("%s   column 0 in float32", list(w, f.values, "%9.5f"))
-	show("%s   column 0 in int8, scale %.8g", list(wq, f.values, "%9d"), l.WScale[0])
+	show("%s   column 0 in float32", list(w, f.values, " %9.5f"))
+	show("%s   column 0 in int8, scale %.8g", list(wq, f.values, " %9d"), l.WScale[0])
 	acc := tensor.View[int32](l.Acc)
 	step(6, "integer product", "%v, acc = sum over %d of (q - zero)*w, exact; %.3g multiply-adds on %s", l.Acc, k, float64(l.Multiplies), l.Kernel)
-	show("%s", list(acc[r*n:(r+1)*n], f.values, "%9d"))
+	show("%s", list(acc[r*n:(r+1)*n], f.values, " %9d"))
 	step(7, "back to float32", "%v, y = float32(acc)*(scale*scale of the column)", l.Product)
-	show("%s", list(tensor.View[float32](l.Product)[r*n:(r+1)*n], f.values, "%9.5f"))
+	show("%s", list(tensor.View[float32](l.Product)[r*n:(r+1)*n], f.values, " %9.5f"))
 	if l.Bias != nil {
 		step(8, "bias", "float32[%d], added in float32, never quantized", len(l.Bias))
-		show("%s", list(l.Bias, f.values, "%9.5f"))
+		show("%s", list(l.Bias, f.values, " %9.5f"))
 	} else {
 		step(8, "bias", "none")
 	}
 	step(9, "result", "%v", l.Result)
-	show("%s", list(tensor.View[float32](l.Result)[r*n:(r+1)*n], f.values, "%9.5f"))
+	show("%s", list(tensor.View[float32](l.Result)[r*n:(r+1)*n], f.values, " %9.5f"))
 	step(10, "in float32", "the same layer, nothing quantized")
-	show("%s", list(tensor.View[float32](l.Float)[r*n:(r+1)*n], f.values, "%9.5f"))
+	show("%s", list(tensor.View[float32](l.Float)[r*n:(r+1)*n], f.values, " %9.5f"))
 	s, err := accuracy.Compare(l.Result, l.Float)
 	if err != nil {
 		return err
 	}
-	step(11, "error", "max |d| %.3g   cosine %.6f   SQNR %s dB   over all %s", s.MaxAbs, s.Cosine, decibel(s.SQNR), plural(rows, "row"))
+	step(11, "error", "max |d| %.3g   cosine %.6f   SQNR %s dB   over all rows", s.MaxAbs, s.Cosine, decibel(s.SQNR))
 	fmt.Fprintf(e.stdout, "\nThe activations are quantized to uint8 at every call and multiplied as integers; the weights stay int8.\nOnly the sums become float32 again, where scale and bias are applied.\n")
 	return nil
 }

@@ -121,7 +121,7 @@ func chooseCommand(root *cobra.Command, args []string) ([]string, error) {
 	if strings.ContainsAny(word, `/\.`) || exists(word) {
 		return append([]string{"run"}, args...), nil
 	}
-	if near := nearest(word, append(names, modelsHere()...)); near != "" {
+	if near := nearest(word, append(names, modelsIn(".")...)); near != "" {
 		return nil, usagef("%q is neither a command nor a file; did you mean %q?", word, near)
 	}
 	return nil, usagef("%q is neither a command nor a file (commands: %s)", word, strings.Join(slices.DeleteFunc(names, hidden), ", "))
@@ -171,8 +171,12 @@ func takesValue(root *cobra.Command, arg string) bool {
 	return false
 }
 
-func modelsHere() []string {
-	files, _ := filepath.Glob("*.onnx")
+// modelsIn lists the models of a folder; a folder that cannot be read has none.
+func modelsIn(dir string) []string {
+	files, err := filepath.Glob(filepath.Join(dir, "*.onnx"))
+	if err != nil {
+		return nil
+	}
 	return files
 }
 
@@ -250,6 +254,9 @@ func inFile(path string, err error) error {
 	var p *os.PathError
 	switch {
 	case errors.As(err, &p) && p.Path == path:
+		if near := nearest(filepath.Clean(path), modelsIn(filepath.Dir(path))); near != "" && errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%s: %w; did you mean %q?", path, p.Err, near)
+		}
 		return fmt.Errorf("%s: %w", path, p.Err)
 	case strings.HasPrefix(err.Error(), path+": "):
 		return err

@@ -109,7 +109,7 @@ func (e *env) verify(paths []string, f *verifyFlags) error {
 			doc.add(v)
 			passed = passed && r.Status == onnxtest.Pass
 			if !f.json && !listed && r.Status != onnxtest.Pass {
-				fmt.Fprintf(e.stdout, "%s/%s  %s: %s\n", v.Model, v.Set, v.Status, v.Message)
+				fmt.Fprintf(e.stdout, "%s/%s  %s: %s\n", v.Model, v.Set, v.Status, oneLine(v.Message))
 			}
 		}
 		if passed == listed {
