@@ -7,8 +7,11 @@ import (
 )
 
 // fewPixels is the number of output positions up to which they are the rows of a product and not its columns, since a
-// panel of columns would be mostly empty.
-const fewPixels = 16
+// panel of columns would be mostly empty; it takes fewChannels output channels for those to fill one better.
+const (
+	fewPixels   = 16
+	fewChannels = 8
+)
 
 // convState is what a run of a convolution keeps.
 type convState struct {
@@ -31,9 +34,9 @@ func (o *conv) runFloat32(c *graph.RunCtx) error {
 	if len(out) == 0 {
 		return nil
 	}
-	few := s.pix <= fewPixels && o.few != nil && s.k > 0
+	few := s.pix <= fewPixels && o.few != nil && s.k > 0 && s.m/s.groups >= fewChannels
 	switch {
-	case s.groups == s.c && s.groups > 1 && !few:
+	case s.groups == s.c && s.groups > 1:
 		return o.runDepthwise(c, st, x, w, out, bias, z)
 	case s.pointwise() && !few:
 		return o.runPointwise(c, st, x, w, out, bias, z)
