@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -44,7 +45,7 @@ func (c *InferCtx) Const(i int) *tensor.Tensor {
 }
 
 // Ints is the contents of input i when it is a scalar or one-dimensional integer tensor of known length, each element
-// known or symbolic; ok is false when not even the length is known.
+// known or symbolic; ok is false when not even the length is known. A number that is no int is the int next to it.
 func (c *InferCtx) Ints(i int) (dims []tensor.Dim, ok bool) {
 	if i < len(c.ints) && c.ints[i] != nil {
 		return c.ints[i], true
@@ -59,10 +60,13 @@ func (c *InferCtx) Ints(i int) (dims []tensor.Dim, ok bool) {
 	}
 	dims = make([]tensor.Dim, len(vals))
 	for k, v := range vals {
-		dims[k] = tensor.Dim{Size: int(v)}
+		dims[k] = tensor.Dim{Size: clampInt(v)}
 	}
 	return dims, true
 }
+
+// clampInt is the int next to v. No size is that large, and an end of a slice that means "all" keeps its meaning.
+func clampInt(v int64) int { return int(min(max(v, math.MinInt), math.MaxInt)) }
 
 // Out sets the spec of output i. Setting an output that the node does not have is allowed and ignored.
 func (c *InferCtx) Out(i int, s tensor.Spec) {

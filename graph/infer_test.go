@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -107,5 +108,25 @@ func TestInferNodeAtRunTime(t *testing.T) {
 func TestRegistryRefusesTwins(t *testing.T) {
 	if _, err := NewRegistry([]Def{{Op: "A", Since: 1}, {Domain: "ai.onnx", Op: "A", Since: 1}}); err == nil || !strings.Contains(err.Error(), "A is defined twice since version 1") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Numbers beyond an int, which has 32 bits on some machines, keep their sign and are larger than any size.
+func TestIntsOutOfRange(t *testing.T) {
+	x, err := tensor.Of([]int64{math.MaxInt64, math.MinInt64, 1 << 32, -7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &InferCtx{consts: []*tensor.Tensor{x}}
+	got, ok := c.Ints(0)
+	large := int64(1 << 32)
+	want := []int{math.MaxInt, math.MinInt, int(min(large, math.MaxInt)), -7}
+	if !ok || len(got) != len(want) {
+		t.Fatalf("%v, %v", got, ok)
+	}
+	for i, d := range got {
+		if d.Size != want[i] {
+			t.Errorf("element %d: %d, want %d", i, d.Size, want[i])
+		}
 	}
 }
