@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -105,15 +106,17 @@ func (e *engine) prepare(m *onnx.Model, o *Options, s *Session) (*graph.Graph, e
 	quantized := o.Quantize == Dynamic || o.Quantize == FP16
 	passes := graph.PassOptions{Stages: []graph.Stage{graph.Clean, graph.Fuse}, Disable: graphPasses(o.DisablePasses), KeepIntegers: o.Quantize == Dynamic,
 		FoldDequantize: !quantized}
+	if err := g.Infer(); err != nil {
+		return nil, err
+	}
+	if err := e.apply(g, dynquant.FuseQDQ(), passes, o, s); err != nil {
+		return nil, err
+	}
 	if err := e.optimize(g, passes, s); err != nil {
 		return nil, err
 	}
-	if !disabled(o.DisablePasses, chainPass) {
-		n, err := graph.Apply(g, e.reg, dynquant.FuseChains(), passes)
-		if err != nil {
-			return nil, err
-		}
-		s.passes = append(s.passes, graph.PassStat{Pass: chainPass, Changed: n})
+	if err := e.apply(g, dynquant.FuseChains(), passes, o, s); err != nil {
+		return nil, err
 	}
 	if quantized {
 		c := dynquant.Config{Profile: string(o.profile()), Half: o.Quantize == FP16, Ops: o.Ops, Only: o.Only, Exclude: o.Exclude,
@@ -125,6 +128,16 @@ func (e *engine) prepare(m *onnx.Model, o *Options, s *Session) (*graph.Graph, e
 	}
 	passes.Stages, passes.KeepIntegers, passes.FoldDequantize = nil, false, true
 	return g, e.optimize(g, passes, s)
+}
+
+// apply runs a pass of package dynquant unless it is switched off.
+func (e *engine) apply(g *graph.Graph, p graph.Pass, po graph.PassOptions, o *Options, s *Session) error {
+	if slices.Contains(o.DisablePasses, p.Name) {
+		return nil
+	}
+	n, err := graph.Apply(g, e.reg, p, po)
+	s.passes = append(s.passes, graph.PassStat{Pass: p.Name, Changed: n})
+	return err
 }
 
 func (e *engine) optimize(g *graph.Graph, o graph.PassOptions, s *Session) error {

@@ -12,13 +12,14 @@ import (
 // PassInfo names a rewriting pass that Options.DisablePasses switches off.
 type PassInfo struct{ Name, Doc string }
 
-var chainPass = dynquant.FuseChains().Name
+// int8Passes are the passes that are no part of graph.Passes: one comes before those, the other between them.
+func int8Passes() []graph.Pass { return []graph.Pass{dynquant.FuseQDQ(), dynquant.FuseChains()} }
 
-// Passes lists the rewriting passes in their order. None of them changes an integer result, and none is needed for a
-// model to run.
+// Passes lists the rewriting passes. None is needed for a model to run. None changes an integer result but qdq, which
+// computes in integers what the file describes in floats.
 func Passes() []PassInfo {
 	var list []PassInfo
-	for _, p := range append(graph.Passes(), dynquant.FuseChains()) {
+	for _, p := range append(graph.Passes(), int8Passes()...) {
 		list = append(list, PassInfo{p.Name, p.Doc})
 	}
 	return list
@@ -37,9 +38,9 @@ func checkPasses(names []string) error {
 	return nil
 }
 
-func disabled(names []string, pass string) bool { return slices.Contains(names, pass) }
-
 // graphPasses leaves out the passes that package graph does not know.
 func graphPasses(names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == chainPass })
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		return slices.ContainsFunc(int8Passes(), func(p graph.Pass) bool { return p.Name == n })
+	})
 }
