@@ -47,7 +47,7 @@ var Arrows = []Rule{
 	{"models/...", []string{".", "onnx", "tensor", "internal/accuracy", "internal/onnxtest", "models/...", "github.com/sbinet/npyio/...",
 		"github.com/olekukonko/tablewriter/...", "github.com/schollz/progressbar/v3", "golang.org/x/image/...", "golang.org/x/term",
 		"gonum.org/v1/plot/..."}},
-	{"examples/...", []string{".", "tensor", "models/...", "github.com/sbinet/npyio/...", "golang.org/x/image/..."}},
+	{"examples/...", []string{".", "onnx", "tensor", "models/...", "github.com/sbinet/npyio/...", "golang.org/x/image/..."}},
 }
 
 // TestOnly are the imports that test files may have anywhere, besides those of their folder.
