@@ -13,7 +13,8 @@ func (l lib) qLinearSoftmaxes() []graph.Def {
 }
 
 // qLinearSoftmax is the softmax of dequantized numbers, quantized again. Inputs as those of qLinearUnary. Like Softmax
-// before opset 13 it runs over all dimensions from axis on, or like the later one along axis alone.
+// before opset 13 it runs over all dimensions from axis on, or like the later one along axis alone. A unit of the result
+// has floor(1/scale) steps, as in ONNX Runtime: one less than exact for a scale of 1/255 that is rounded up.
 type qLinearSoftmax struct {
 	axis    int
 	flatten bool
@@ -43,7 +44,7 @@ type softmaxJob struct {
 	n, step int
 	flip    uint8        // makes bits whose order is that of the numbers
 	exp     [256]float64 // of minus the distance from the largest
-	scale   float32
+	steps   float64
 	grid    byteGrid
 }
 
@@ -59,7 +60,8 @@ func (o *qLinearSoftmax) Run(c *graph.RunCtx) error {
 	j := graph.State[softmaxJob](c)
 	defer func() { j.x, j.y = nil, nil }()
 	p := scaledOf(c, 3, 4)
-	j.x, j.y, j.scale, j.grid, j.flip = x.Bytes(), c.Out[0].Bytes(), p.scale, gridOf(x.DType(), p.zero), 0
+	j.x, j.y, j.grid, j.flip = x.Bytes(), c.Out[0].Bytes(), byteGridOf(x.DType(), p.zero), 0
+	j.steps = math.Floor(float64(1 / p.scale))
 	if x.DType() == tensor.Int8 {
 		j.flip = 0x80
 	}
@@ -87,7 +89,7 @@ func (j *softmaxJob) Do(lo, hi int) {
 			sum += j.exp[most-(j.x[i]^j.flip)]
 		}
 		for i := start; i < end; i += j.step {
-			j.y[i] = j.grid.byte(float32(j.exp[most-(j.x[i]^j.flip)]/sum) / j.scale)
+			j.y[i] = j.grid.byte(float32(math.Floor(j.exp[most-(j.x[i]^j.flip)]*j.steps/sum + 0.5)))
 		}
 	}
 }
