@@ -146,13 +146,19 @@ func (o dft) Run(c *graph.RunCtx) error {
 	if err != nil || y.Len() == 0 {
 		return err
 	}
-	src, err := toFloats(x)
+	src, err := scratchFloats(c, x)
 	if err != nil {
 		return err
 	}
-	dst := make([]float64, y.Len())
-	j := &dftJob{f: newFFT(length, o.inverse), src: src, dst: dst, n: x.Shape()[a], m: shape[a], parts: parts, outParts: shape[last], scale: 1,
+	j := graph.State[dftJob](c)
+	f := j.f
+	if f == nil || f.n != length {
+		f = newFFT(length, o.inverse)
+	}
+	dst := doubleScratch(c, y.Len())
+	*j = dftJob{f: f, buf: complexScratch(c, c.Threads()*(2*length+f.widest())), src: src, dst: dst, n: x.Shape()[a], m: shape[a], parts: parts, outParts: shape[last], scale: 1,
 		inner: elemCount(shape[a+1 : last]), mirror: o.onesided && o.inverse}
+	defer func() { *j = dftJob{f: f} }()
 	if o.inverse {
 		j.scale = 1 / float64(length)
 	}
@@ -164,16 +170,21 @@ func (o dft) Run(c *graph.RunCtx) error {
 
 // dftJob transforms lines: [outer n inner parts] to [outer m inner outParts].
 type dftJob struct {
-	f                            *fft
+	f                            *fft         // kept for runs with lines of this length
+	buf                          []complex128 // of all goroutines
 	src, dst                     []float64
 	n, m, inner, parts, outParts int
 	scale                        float64
 	mirror                       bool // the source has the frequencies of a real signal to the middle
 }
 
-// Do transforms the lines lo <= l < hi.
-func (j *dftJob) Do(lo, hi int) {
-	buf := make([]complex128, 2*j.f.n+j.f.widest())
+// Do is DoAs on one goroutine.
+func (j *dftJob) Do(lo, hi int) { j.DoAs(0, lo, hi) }
+
+// DoAs transforms the lines lo <= l < hi.
+func (j *dftJob) DoAs(worker, lo, hi int) {
+	size := 2*j.f.n + j.f.widest()
+	buf := j.buf[worker*size : (worker+1)*size]
 	in, out, tmp := buf[:j.f.n], buf[j.f.n:2*j.f.n], buf[2*j.f.n:]
 	for l := lo; l < hi; l++ {
 		o, i := l/j.inner, l%j.inner

@@ -141,3 +141,15 @@ func runInts(t *tensor.Tensor) []int64 {
 	v, _ := graph.ConstInts(t)
 	return v
 }
+
+// keptInts is runInts with memory for the elements of an int32 tensor.
+func keptInts(kept *[]int64, t *tensor.Tensor) []int64 {
+	if t == nil || t.DType() != tensor.Int32 {
+		return runInts(t)
+	}
+	*kept = (*kept)[:0]
+	for _, v := range tensor.View[int32](t) {
+		*kept = append(*kept, int64(v))
+	}
+	return *kept
+}

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"unsafe"
+
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -10,30 +12,39 @@ import (
 
 // toFloats returns the elements of a tensor of numbers or bools.
 func toFloats(t *tensor.Tensor) ([]float64, error) {
+	f := make([]float64, t.Len())
+	return f, putFloats(f, t)
+}
+
+// scratchFloats is toFloats in temporary memory.
+func scratchFloats(c *graph.RunCtx, t *tensor.Tensor) ([]float64, error) {
+	f := doubleScratch(c, t.Len())
+	return f, putFloats(f, t)
+}
+
+// putFloats sets f to the elements of a tensor of as many numbers or bools.
+func putFloats(f []float64, t *tensor.Tensor) error {
 	switch t.DType() {
 	case tensor.Float32:
-		return loadAs[float32](t), nil
+		loadAs[float32](f, t)
 	case tensor.Float64:
-		return loadAs[float64](t), nil
+		loadAs[float64](f, t)
 	case tensor.Int8:
-		return loadAs[int8](t), nil
+		loadAs[int8](f, t)
 	case tensor.Int16:
-		return loadAs[int16](t), nil
+		loadAs[int16](f, t)
 	case tensor.Int32:
-		return loadAs[int32](t), nil
+		loadAs[int32](f, t)
 	case tensor.Int64:
-		return loadAs[int64](t), nil
+		loadAs[int64](f, t)
 	case tensor.Uint8, tensor.Bool:
-		return loadAs[uint8](t), nil
+		loadAs[uint8](f, t)
 	case tensor.Uint16:
-		return loadAs[uint16](t), nil
+		loadAs[uint16](f, t)
 	case tensor.Uint32:
-		return loadAs[uint32](t), nil
+		loadAs[uint32](f, t)
 	case tensor.Uint64:
-		return loadAs[uint64](t), nil
-	}
-	f := make([]float64, t.Len())
-	switch t.DType() {
+		loadAs[uint64](f, t)
 	case tensor.Float16:
 		for i, v := range tensor.View[tensor.F16](t) {
 			f[i] = float64(v.Float32())
@@ -43,20 +54,31 @@ func toFloats(t *tensor.Tensor) ([]float64, error) {
 			f[i] = float64(v.Float32())
 		}
 	default:
-		return nil, graph.UnsupportedType("elements", t.DType())
+		return graph.UnsupportedType("elements", t.DType())
 	}
-	return f, nil
+	return nil
 }
 
 func loadAs[T interface {
 	number
 	tensor.Element
-}](t *tensor.Tensor) []float64 {
-	f := make([]float64, t.Len())
+}](f []float64, t *tensor.Tensor) {
 	for i, v := range tensor.View[T](t) {
 		f[i] = float64(v)
 	}
-	return f
+}
+
+// doubleScratch is temporary memory for n float64.
+func doubleScratch(c *graph.RunCtx, n int) []float64 {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(c.Scratch(8*n)))), n)
+}
+
+// complexScratch is temporary memory for n complex128.
+func complexScratch(c *graph.RunCtx, n int) []complex128 {
+	return unsafe.Slice((*complex128)(unsafe.Pointer(unsafe.SliceData(c.Scratch(16*n)))), n)
 }
 
 // fromFloats sets the elements of a tensor of numbers: floats are rounded to nearest, integers cut.

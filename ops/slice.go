@@ -212,20 +212,26 @@ func (o slice) guess(c *graph.InferCtx, x tensor.Spec) []tensor.Dim {
 	return dims
 }
 
+type sliceState struct {
+	boxJob
+	ints [4][]int64
+}
+
 func (o slice) Run(c *graph.RunCtx) error {
 	args := o.attrs
+	st := graph.State[sliceState](c)
 	if !o.fixed {
-		args = sliceArgs{starts: runInts(c.In[1]), ends: runInts(c.In[2])}
+		args = sliceArgs{starts: keptInts(&st.ints[0], c.In[1]), ends: keptInts(&st.ints[1], c.In[2])}
 		if len(c.In) > 3 {
-			args.axes = runInts(c.In[3])
+			args.axes = keptInts(&st.ints[2], c.In[3])
 		}
 		if len(c.In) > 4 {
-			args.steps = runInts(c.In[4])
+			args.steps = keptInts(&st.ints[3], c.In[4])
 		}
 	}
 	x := c.In[0]
 	shape := x.Shape()
-	j := graph.State[boxJob](c)
+	j := &st.boxJob
 	j.reset()
 	if c.Out[0] == nil {
 		if err := args.check(len(shape)); err != nil {

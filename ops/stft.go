@@ -90,7 +90,7 @@ func (o stft) Run(c *graph.RunCtx) error {
 	frame := length
 	if len(c.In) > 2 && c.In[2] != nil {
 		var err error
-		if window, err = toFloats(c.In[2]); err != nil {
+		if window, err = scratchFloats(c, c.In[2]); err != nil {
 			return err
 		}
 		frame = len(window)
@@ -111,12 +111,18 @@ func (o stft) Run(c *graph.RunCtx) error {
 	if err != nil || y.Len() == 0 {
 		return err
 	}
-	src, err := toFloats(x)
+	src, err := scratchFloats(c, x)
 	if err != nil {
 		return err
 	}
-	j := &stftJob{f: newFFT(frame, false), src: src, dst: make([]float64, y.Len()), window: window, length: length, frames: n,
-		step: int(step[0]), parts: elemCount(x.Shape()[2:]), bins: bins}
+	j := graph.State[stftJob](c)
+	f := j.f
+	if f == nil || f.n != frame {
+		f = newFFT(frame, false)
+	}
+	*j = stftJob{f: f, src: src, dst: doubleScratch(c, y.Len()), window: window, length: length, frames: n, step: int(step[0]),
+		parts: elemCount(x.Shape()[2:]), bins: bins, buf: complexScratch(c, c.Threads()*(2*frame+f.widest()))}
+	defer func() { *j = stftJob{f: f} }()
 	if err := c.For(x.Shape()[0]*n, max(1, 1<<14/frame), j); err != nil {
 		return err
 	}
@@ -125,15 +131,20 @@ func (o stft) Run(c *graph.RunCtx) error {
 
 // stftJob transforms frames of all batch entries.
 type stftJob struct {
-	f                                 *fft
+	f                                 *fft // kept for runs with frames of this length
 	src, dst, window                  []float64
 	length, frames, step, parts, bins int
+	buf                               []complex128 // of all goroutines
 }
 
-// Do transforms the frames lo <= l < hi.
-func (j *stftJob) Do(lo, hi int) {
+// Do is DoAs on one goroutine.
+func (j *stftJob) Do(lo, hi int) { j.DoAs(0, lo, hi) }
+
+// DoAs transforms the frames lo <= l < hi.
+func (j *stftJob) DoAs(worker, lo, hi int) {
 	n := j.f.n
-	buf := make([]complex128, 2*n+j.f.widest())
+	size := 2*n + j.f.widest()
+	buf := j.buf[worker*size : (worker+1)*size]
 	in, out, tmp := buf[:n], buf[n:2*n], buf[2*n:]
 	for l := lo; l < hi; l++ {
 		start := l/j.frames*j.length + l%j.frames*j.step
