@@ -158,6 +158,25 @@ func (o *byteConv) inferShape(c *graph.InferCtx, out tensor.DType) error {
 		return err
 	}
 	c.Out(0, tensor.Ranked(out, dims))
+	return o.checkPadded(x, w)
+}
+
+// maxPadded bounds the elements of the padded input, which a stride as long as the padding keeps out of the result.
+const maxPadded = 1 << 36
+
+func (o *byteConv) checkPadded(x, w tensor.Spec) error {
+	shape, ok := x.Shape()
+	kernel, ok2 := w.Shape()
+	if !ok || !ok2 {
+		return nil
+	}
+	padded := append([]int{}, shape[:2]...)
+	for _, a := range o.win.axes(shape, kernel[2:]) {
+		padded = append(padded, a.padded())
+	}
+	if n, err := tensor.Count(padded); err != nil || int64(n) > maxPadded {
+		return fmt.Errorf("the padded input has the shape %v, which is too large", padded)
+	}
 	return nil
 }
 

@@ -91,7 +91,7 @@ func (o *byteConv) target(c *graph.RunCtx, st *convState, y *tensor.Tensor) {
 	if t := at(c.In, o.in.bias); t != nil {
 		st.bias = tensor.View[int32](t)
 	}
-	st.grid, st.out = gridOf(y.DType(), scalarZero(c.In[o.in.zeroY])), y.Bytes()
+	st.grid, st.out = byteGridOf(y.DType(), scalarZero(c.In[o.in.zeroY])), y.Bytes()
 }
 
 // padInput makes the padded planes; an input of uint8 without padding is used as it is.

@@ -67,7 +67,7 @@ func (t *floatTable) set(d tensor.DType, p scaled) {
 func (t *byteTable) set(d tensor.DType, x, y scaled, f func(float32) float32) {
 	var v floatTable
 	v.set(d, x)
-	g := gridOf(d, y.zero)
+	g := byteGridOf(d, y.zero)
 	for i, a := range v {
 		if f != nil {
 			a = f(a)

@@ -35,7 +35,9 @@ func (l lib) newDequantizeLinear(a *graph.Attrs, since int) (graph.Op, error) {
 		return nil, err
 	}
 	if since >= 23 {
-		o.output = tensor.DType(a.Int("output_dtype", 0))
+		if o.output, err = typeAttr(a, "output_dtype"); err != nil {
+			return nil, err
+		}
 	}
 	switch o.output {
 	case tensor.Undefined, tensor.Float32, tensor.Float16, tensor.BFloat16:

@@ -71,6 +71,15 @@ func wantOneOr(c *graph.InferCtx, i int, what string, n tensor.Dim) error {
 	return fmt.Errorf("%s is %v, want one element or %d", what, s, n.Size)
 }
 
+// typeAttr reads an attribute that is an element type; Undefined when it is absent.
+func typeAttr(a *graph.Attrs, name string) (tensor.DType, error) {
+	v := a.Int(name, 0)
+	if v < 0 || v > 255 {
+		return tensor.Undefined, fmt.Errorf("attribute %s is %d, which is no element type", name, v)
+	}
+	return tensor.DType(v), nil
+}
+
 // axisIn brings an axis of -rank..rank-1 to 0..rank-1.
 func axisIn(axis, rank int) (int, error) {
 	if axis < -rank || axis >= rank {

@@ -31,7 +31,8 @@ func (l lib) newMatMulNBits(a *graph.Attrs) (graph.Op, error) {
 	a.Ignore("accuracy_level")
 	o := &matMulNBits{l: l, k: int(a.Int("K", 0)), n: int(a.Int("N", 0)), bits: int(a.Int("bits", 4)), block: int(a.Int("block_size", 0)),
 		hasZero: a.HasIn(3), group: a.HasIn(4)}
-	if o.k < 1 || o.n < 1 || o.block < 1 || o.block*o.bits%8 != 0 || o.k > 1<<40 || o.n > 1<<40 {
+	const most = 1 << 30 // so that no product of them overflows
+	if o.k < 1 || o.n < 1 || o.block < 1 || max(o.k, o.n, o.block) > most || o.block*o.bits%8 != 0 {
 		return nil, fmt.Errorf("attributes K, N and block_size are %d, %d and %d", o.k, o.n, o.block)
 	}
 	return o, nil

@@ -160,7 +160,7 @@ func (o *qGemm) Run(c *graph.RunCtx) error {
 	p.scaleA, p.scaleB = s, tensor.View[float32](c.In[gemmScaleB])
 	p.requant = requantizer{scaleY: 1}
 	if z := at(c.In, gemmZeroY); z != nil {
-		p.requant.scaleY, p.requant.grid, p.requant.out = scalar(c.In[gemmScaleY]), gridOf(y.DType(), scalarZero(z)), y.Bytes()
+		p.requant.scaleY, p.requant.grid, p.requant.out = scalar(c.In[gemmScaleY]), byteGridOf(y.DType(), scalarZero(z)), y.Bytes()
 	} else {
 		p.requant.f = tensor.View[float32](y)
 	}

@@ -61,7 +61,7 @@ func (o *qLinearBinary) Run(c *graph.RunCtx) error {
 	defer func() { *j = binaryJob{} }()
 	p := scaledOf(c, 6, 7)
 	*j = binaryJob{mul: o.mul, a: a.Bytes(), b: b.Bytes(), y: y.Bytes(), out: y.Shape(), shapeA: a.Shape(), shapeB: b.Shape(),
-		stepA: lastStep(a.Shape()), stepB: lastStep(b.Shape()), scale: p.scale, grid: gridOf(y.DType(), p.zero)}
+		stepA: lastStep(a.Shape()), stepB: lastStep(b.Shape()), scale: p.scale, grid: byteGridOf(y.DType(), p.zero)}
 	j.ta.set(a.DType(), scaledOf(c, 1, 2))
 	j.tb.set(b.DType(), scaledOf(c, 4, 5))
 	if y.Len() == 0 {

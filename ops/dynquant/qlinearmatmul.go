@@ -71,6 +71,6 @@ func (o *qLinearMatMul) Run(c *graph.RunCtx) error {
 	p.useB(c, o.weight, c.In[3], nil, c.In[5])
 	p.scaleB = columnParams(floatParams(c, c.In[4]), c.In[4].Shape(), p.shapeB)
 	y := c.Out[0]
-	p.requant = requantizer{scaleY: scalar(c.In[6]), grid: gridOf(y.DType(), scalarZero(c.In[7])), out: y.Bytes()}
+	p.requant = requantizer{scaleY: scalar(c.In[6]), grid: byteGridOf(y.DType(), scalarZero(c.In[7])), out: y.Bytes()}
 	return p.run(c)
 }

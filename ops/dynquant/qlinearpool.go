@@ -111,7 +111,7 @@ func (o *qLinearPool) Run(c *graph.RunCtx) error {
 	if o.last {
 		j.step = j.channels
 	}
-	j.grid = gridOf(x.DType(), j.to.zero)
+	j.grid = byteGridOf(x.DType(), j.to.zero)
 	for i := range j.values {
 		if j.values[i] = int32(i) - j.from.zero; x.DType() == tensor.Int8 {
 			j.values[i] = int32(int8(i)) - j.from.zero

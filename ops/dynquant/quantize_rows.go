@@ -45,7 +45,6 @@ func (o *quantizeRows) Infer(c *graph.InferCtx) error {
 		return fmt.Errorf("want one input of type float32, got %v", x)
 	}
 	c.Out(0, tensor.Unranked(tensor.Uint8))
-	per := tensor.AnyDim
 	rows := tensor.AnyDim
 	if x.Ranked {
 		if len(x.Dims) == 0 {
@@ -67,7 +66,8 @@ func (o *quantizeRows) Infer(c *graph.InferCtx) error {
 		c.Out(0, tensor.Ranked(tensor.Uint8, dims))
 		rows = product(dims[:len(dims)-1])
 	}
-	if per = rows; o.tensor {
+	per := rows
+	if o.tensor {
 		per = tensor.Fixed(1)
 	}
 	c.Out(1, tensor.Ranked(tensor.Float32, []tensor.Dim{per}))

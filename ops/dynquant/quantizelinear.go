@@ -40,10 +40,14 @@ func (l lib) newQuantizeLinear(a *graph.Attrs, since int) (graph.Op, error) {
 		o.saturate = a.Bool("saturate", true)
 	}
 	if since >= 21 {
-		o.output = tensor.DType(a.Int("output_dtype", 0))
+		if o.output, err = typeAttr(a, "output_dtype"); err != nil {
+			return nil, err
+		}
 	}
 	if since >= 23 {
-		o.precision = tensor.DType(a.Int("precision", 0))
+		if o.precision, err = typeAttr(a, "precision"); err != nil {
+			return nil, err
+		}
 	}
 	if o.output != tensor.Undefined && !isCode(o.output) {
 		return nil, graph.UnsupportedType("attribute output_dtype", o.output)

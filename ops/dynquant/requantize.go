@@ -9,8 +9,8 @@ type byteGrid struct {
 	lo, hi float32
 }
 
-// gridOf is the grid of type d with this zero point.
-func gridOf(d tensor.DType, zero int32) byteGrid {
+// byteGridOf is the grid of type d with this zero point.
+func byteGridOf(d tensor.DType, zero int32) byteGrid {
 	if d == tensor.Int8 {
 		return byteGrid{zero, float32(-128 - zero), float32(127 - zero)}
 	}

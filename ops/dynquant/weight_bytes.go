@@ -24,3 +24,15 @@ func (o *byteConv) WeightBytes() int64 {
 func (o *matMulInteger) WeightBytes() int64 { return packedBytes(o.weight.packs) }
 func (o *matMulToFloat) WeightBytes() int64 { return packedBytes(o.weight.packs) }
 func (o *qLinearMatMul) WeightBytes() int64 { return packedBytes(o.weight.packs) }
+
+func (o *qAttention) WeightBytes() int64 { return packedBytes(o.weight.packs) }
+
+func (o *dynamicLSTM) WeightBytes() int64 { return packedBytes(&o.w) + packedBytes(&o.r) }
+
+// WeightBytes is the memory of the scales and zero points; the codes are the constant as it is.
+func (o *matMulNBits) WeightBytes() int64 {
+	if o.weight == nil {
+		return 0
+	}
+	return 4 * int64(len(o.weight.scale)+len(o.weight.zero)+len(o.weight.blockOfAt))
+}
