@@ -2,6 +2,7 @@ package qrun
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -101,16 +102,16 @@ func modelInfo(m *onnx.Model) ModelInfo {
 	}
 	countNodes(p.GetGraph().GetNode(), &info)
 	onnx.EachTensor(p, func(t *onnx.TensorProto) {
-		n := 1
+		n := int64(1)
 		for _, d := range t.GetDims() {
-			if d < 0 || d > 0 && n > (1<<50)/int(d) {
+			if d < 0 || d > 0 && n > math.MaxInt/16/d {
 				return // the loader says what is wrong with it
 			}
-			n *= int(d)
+			n *= d
 		}
-		info.Parameters += int64(n)
+		info.Parameters += n
 		if d := tensor.DType(t.GetDataType()); d.Valid() {
-			info.WeightsBytes += int64(d.ByteLen(n))
+			info.WeightsBytes += int64(d.ByteLen(int(n)))
 		}
 	})
 	return info
