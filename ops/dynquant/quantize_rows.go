@@ -156,13 +156,14 @@ type rowsJob struct {
 func (j *rowsJob) reset() { *j = rowsJob{parts: j.parts[:0]} }
 
 func (j *rowsJob) Do(lo, hi int) {
-	for r := lo; r < hi; r++ {
-		dst, src := j.q[r*j.stride:(r+1)*j.stride], j.x[r*j.width:(r+1)*j.width]
-		if !j.whole {
-			j.scale[r], j.zero[r], j.sum[r] = j.k.QuantizeRow(dst, src)
-		} else {
+	if !j.whole {
+		j.k.QuantizeRows(j.q[lo*j.stride:hi*j.stride], j.stride, j.x[lo*j.width:hi*j.width], j.width, j.width, hi-lo, j.scale[lo:hi], j.zero[lo:hi], j.sum[lo:hi])
+	}
+	for r := lo; r < hi && (j.whole || len(j.repeat) > 0); r++ {
+		dst := j.q[r*j.stride : (r+1)*j.stride]
+		if j.whole {
 			clear(dst[j.width:])
-			j.sum[r] = j.k.QuantizeU8(dst[:j.width], src, j.wholeScale, j.wholeZero)
+			j.sum[r] = j.k.QuantizeU8(dst[:j.width], j.x[r*j.width:(r+1)*j.width], j.wholeScale, j.wholeZero)
 		}
 		for i, c := range j.repeat {
 			dst[j.width+i] = dst[c]
