@@ -119,7 +119,7 @@ func (e *engine) prepare(m *onnx.Model, o *Options, s *Session) (*graph.Graph, e
 		return nil, err
 	}
 	if quantized {
-		c := dynquant.Config{Profile: string(o.profile()), Half: o.Quantize == FP16, Ops: o.Ops, Only: o.Only, Exclude: o.Exclude,
+		c := dynquant.Config{Kernels: e.k, Profile: string(o.profile()), Half: o.Quantize == FP16, Ops: o.Ops, Only: o.Only, Exclude: o.Exclude,
 			MinElements: o.MinElements, Threads: threads(o)}
 		if s.report, err = dynquant.Quantize(g, e.reg, c); err != nil {
 			return nil, err

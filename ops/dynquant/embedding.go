@@ -2,7 +2,6 @@ package dynquant
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -186,22 +185,14 @@ func (p *pass) quantizeTable(v *graph.Value, e *table) error {
 	p.each(len(bad), func(b int) {
 		for r := b * block; r < min((b+1)*block, rows); r++ {
 			row, out := x[r*width:(r+1)*width], q[r*width:(r+1)*width]
-			var a float32
-			for _, y := range row {
-				a = max(a, abs(y))
-			}
-			if a != a || math.IsInf(float64(a), 0) {
+			mn, mx, finite := p.c.Kernels.MinMax(row)
+			s, err := scaleOf(max(-mn, mx))
+			if err != nil || !finite {
 				bad[b] = true
 				return
 			}
-			s := float32(float64(a) / 127)
-			if s < minNormal {
-				s = 1
-			}
 			scale[r] = s
-			for i, y := range row {
-				out[i] = roundI8(y / s)
-			}
+			roundRow(p.c.Kernels, out, row, s)
 		}
 	})
 	for _, b := range bad {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/qrun-onnx/qrun/backend"
@@ -184,33 +183,6 @@ func TestGoldens(t *testing.T) {
 				})
 			}
 		}
-	}
-}
-
-// TestNodeCases runs ONNX's own tests of the quantized operators, when they are unpacked (in $QRUN_NODE_TESTS, the
-// folder backend/test/data/node).
-func TestNodeCases(t *testing.T) {
-	dir := os.Getenv("QRUN_NODE_TESTS")
-	if dir == "" {
-		t.Skip("QRUN_NODE_TESTS is not set")
-	}
-	reg := registry(t, backend.All()[0])
-	for _, c := range cases(t, dir) {
-		name := filepath.Base(c)
-		if !slices.ContainsFunc([]string{"quantizelinear", "test_matmulinteger", "test_convinteger", "test_qlinear"}, func(s string) bool { return strings.Contains(name, s) }) {
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
-			got, want, _, err := runCase(c, reg, false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range want {
-				if text := sameBits(got[i], want[i]); text != "" {
-					t.Errorf("output %d: %s", i, text)
-				}
-			}
-		})
 	}
 }
 

@@ -243,7 +243,7 @@ func (p *pass) quantizeAll(plan []plannedNode) {
 	if p.c.Half {
 		return
 	}
-	p.each(len(todo), func(i int) { todo[i].q, todo[i].err = todo[i].w.quantize(todo[i].repeat) })
+	p.each(len(todo), func(i int) { todo[i].q, todo[i].err = todo[i].w.quantize(p.c.Kernels, todo[i].repeat) })
 }
 
 // findSplits asks each weight which channels it wants repeated, in profile row alone: profile onnx has no such thing.
@@ -259,7 +259,7 @@ func (p *pass) findSplits(plan []plannedNode) {
 		}
 	}
 	lists := make([][]int, len(todo))
-	p.each(len(todo), func(i int) { lists[i] = todo[i].splits() })
+	p.each(len(todo), func(i int) { lists[i] = todo[i].splits(p.c.Kernels) })
 	for i, w := range todo {
 		p.split[w] = lists[i]
 	}

@@ -120,6 +120,8 @@ func TestQLinearElementwise(t *testing.T) {
 		want  *tensor.Tensor
 	}{
 		{"QLinearAdd", nil, []*tensor.Tensor{a, s(1), u(10), b, s(2), u(5), s(1), u(0)}, of(t, []uint8{0, 12, 24, 240, 0, 122}, 2, 3)},
+		{"QLinearAdd", nil, []*tensor.Tensor{of(t, []uint8{1, 2}, 2, 1), s(1), u(0), of(t, []uint8{10, 20}, 1, 2), s(1), u(0), s(1), u(0)}, of(t, []uint8{11, 21, 12, 22}, 2, 2)},
+		{"QLinearAdd", nil, []*tensor.Tensor{of(t, []uint8{1, 2}, 2), s(1), u(0), of(t, []uint8{10, 20}, 1, 2), s(1), u(0), s(1), u(0)}, of(t, []uint8{11, 22}, 1, 2)},
 		{"QLinearMul", nil, []*tensor.Tensor{a, s(1), u(10), b, s(1), nil, s(2), u(100)}, of(t, []uint8{100, 130, 170, 255, 70, 255}, 2, 3)},
 		{"QLinearAdd", nil, []*tensor.Tensor{of(t, []int8{-100, 100}), s(1), of(t, []int8{0}), of(t, []int8{-100}), s(1), nil, s(1), of(t, []int8{1})}, of(t, []int8{-128, 1})},
 		{"QLinearLeakyRelu", []graph.Attr{{Name: "alpha", Type: graph.AttrFloat, F: 0.5}}, []*tensor.Tensor{of(t, []int8{-8, 8}), s(1), nil, s(2), of(t, []int8{1})}, of(t, []int8{-1, 5})},

@@ -67,6 +67,10 @@ func (o *qLinearBinary) Run(c *graph.RunCtx) error {
 	if y.Len() == 0 {
 		return nil
 	}
+	if a.Len() == y.Len() && b.Len() == y.Len() { // nothing is repeated
+		j.stepA, j.stepB = 1, 1
+		return c.For(y.Len(), 1<<13, (*flatBinary)(j))
+	}
 	width := y.Shape()[max(0, y.Rank()-1):]
 	return c.For(y.Len()/count(width), 1+4096/count(width), j)
 }
@@ -90,16 +94,29 @@ func (j *binaryJob) Do(lo, hi int) {
 			index[d], rest = rest%lead[d], rest/lead[d]
 		}
 		a, b := j.a[rowStart(index, j.shapeA):], j.b[rowStart(index, j.shapeB):]
-		for i := range j.y[r*width : (r+1)*width] {
-			u, v := j.ta[a[i*j.stepA]], j.tb[b[i*j.stepB]]
-			if j.mul {
-				u *= v
-			} else {
-				u += v
-			}
-			j.y[r*width+i] = j.grid.byte(u / j.scale)
-		}
+		j.row(j.y[r*width:(r+1)*width], a, b)
 	}
+}
+
+// row computes one row from the operands that start there.
+func (j *binaryJob) row(y, a, b []uint8) {
+	for i := range y {
+		u, v := j.ta[a[i*j.stepA]], j.tb[b[i*j.stepB]]
+		if j.mul {
+			u *= v
+		} else {
+			u += v
+		}
+		y[i] = j.grid.byte(u / j.scale)
+	}
+}
+
+// flatBinary computes elements of operands of the result's shape.
+type flatBinary binaryJob
+
+func (f *flatBinary) Do(lo, hi int) {
+	j := (*binaryJob)(f)
+	j.row(j.y[lo:hi], j.a[lo:hi], j.b[lo:hi])
 }
 
 // rowStart is where the row that belongs to index of the result's leading dimensions starts in an operand.

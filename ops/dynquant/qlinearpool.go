@@ -96,10 +96,11 @@ func (o *qLinearPool) Run(c *graph.RunCtx) error {
 	}
 	j := graph.State[poolJob](c)
 	defer func() { *j = poolJob{} }()
-	first := o.channelsFirst(x.Spec().Dims)
-	shape := make([]int, len(first))
-	for i, d := range first {
-		shape[i] = d.Size
+	var buf [5]int
+	shape := append(buf[:0], x.Shape()...)
+	if n := len(shape); o.last {
+		copy(shape[2:], shape[1:n-1])
+		shape[1] = x.Shape()[n-1]
 	}
 	*j = poolJob{o: o, x: x.Bytes(), y: y.Bytes(), channels: shape[1], step: 1, in: count(shape[2:]), from: scaledOf(c, 1, 2), to: scaledOf(c, 3, 4)}
 	if o.global {

@@ -5,12 +5,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/qrun-onnx/qrun/backend"
 )
 
 // Config says what Quantize does.
 type Config struct {
-	Profile     string // row or onnx
-	Half        bool   // float16 weights instead of int8; Profile is not read
+	Kernels     *backend.Kernels // what the weights are quantized with, to the same bits on every tier
+	Profile     string           // row or onnx
+	Half        bool             // float16 weights instead of int8; Profile is not read
 	Ops         []string
 	Only        []string
 	Exclude     []string

@@ -1,6 +1,10 @@
 package dynquant
 
-import "math"
+import (
+	"math"
+
+	"github.com/qrun-onnx/qrun/backend"
+)
 
 // A column of a weight has one scale, and a single element that is much larger than the others makes it coarse for all of
 // them: trained encoders have columns with one weight of 40 times the root mean square, and there int8 loses the rest of
@@ -17,19 +21,19 @@ const (
 
 // splits lists the channels to repeat, ascending, each as often as it needs more copies. Where splitRatio would repeat
 // too many, larger elements are left whole until the budget holds.
-func (w *weight) splits() []int {
+func (w *weight) splits(kern *backend.Kernels) []int {
 	if w.ints != nil {
 		return nil
 	}
 	k, n := w.depth(), w.columns()
 	budget := k / splitBudget
-	limits := w.rms()
+	limits := w.rms(kern)
 	for i := range limits {
 		limits[i] *= splitRatio
 	}
 	copies := make([]float32, k) // wanted of each channel
 	for b := range w.batches() {
-		w.wanted(copies, w.float[b*k*n:(b+1)*k*n], limits[b*n:(b+1)*n])
+		w.wanted(kern, copies, w.float[b*k*n:(b+1)*k*n], limits[b*n:(b+1)*n])
 	}
 	for factor := float32(1); ; factor *= 1.25 {
 		var list []int
@@ -47,25 +51,21 @@ func (w *weight) splits() []int {
 }
 
 // rms is the root mean square of each column of each matrix.
-func (w *weight) rms() []float32 {
+func (w *weight) rms(kern *backend.Kernels) []float32 {
 	k, n := w.depth(), w.columns()
 	sums := make([]float32, w.batches()*n)
+	squares := make([]float32, n)
 	for b := range w.batches() {
 		src, s := w.float[b*k*n:(b+1)*k*n], sums[b*n:(b+1)*n]
-		for i := 0; i < len(src); {
-			if w.trans {
-				var sum float32
-				for _, x := range src[i : i+k] {
-					sum += float32(x * x)
-				}
-				s[i/k] = sum
-				i += k
-				continue
+		if w.trans {
+			for j := range s {
+				s[j] = kern.SumSquares(src[j*k : (j+1)*k])
 			}
-			for j, x := range src[i : i+n] {
-				s[j] += float32(x * x)
-			}
-			i += n
+			continue
+		}
+		for i := 0; i < len(src); i += n {
+			kern.Binary(backend.Mul, squares, src[i:i+n], src[i:i+n])
+			kern.Binary(backend.Add, s, s, squares)
 		}
 	}
 	for i, s := range sums {
@@ -76,27 +76,30 @@ func (w *weight) rms() []float32 {
 
 // wanted raises the number of copies of each channel so that none of its elements is above its column's limit. Elements
 // that are not finite want none: quantize refuses them.
-func (w *weight) wanted(copies, src, limits []float32) {
+func (w *weight) wanted(kern *backend.Kernels, copies, src, limits []float32) {
 	k, n := w.depth(), w.columns()
-	note := func(i int, x, limit float32) {
-		if c := abs(x) / limit; c <= math.MaxInt16 && c > copies[i] {
-			copies[i] = c
-		}
-	}
+	width := n
 	if w.trans {
-		for j, limit := range limits {
-			for i, x := range src[j*k : (j+1)*k] {
-				if abs(x) > limit {
-					note(i, x, limit)
-				}
-			}
-		}
-		return
+		width = k
 	}
-	for i := range k {
-		for j, x := range src[i*n : (i+1)*n] {
-			if abs(x) > limits[j] {
-				note(i, x, limits[j])
+	row, over := make([]float32, width), make([]float32, width)
+	for r := range len(src) / width {
+		kern.Unary(backend.Abs, row, src[r*width:(r+1)*width], 0, 0)
+		limit := limits
+		if w.trans {
+			limit = limits[r : r+1]
+		}
+		kern.Binary(backend.Sub, over, row, limit)
+		if !(kern.MaxOf(over) > 0) {
+			continue // nearly always
+		}
+		for c, x := range row {
+			i, l := r, limit[min(c, len(limit)-1)]
+			if w.trans {
+				i = c
+			}
+			if q := x / l; x > l && q <= math.MaxInt16 {
+				copies[i] = max(copies[i], q)
 			}
 		}
 	}

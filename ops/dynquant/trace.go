@@ -96,7 +96,7 @@ func (l *Layer) Trace(k *backend.Kernels, x *tensor.Tensor, profile string) (*Tr
 		return nil, err
 	}
 	m := len(xs) / depth
-	q, err := l.w.quantize(nil)
+	q, err := l.w.quantize(k, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,14 @@
 package dynquant
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 
+	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -68,7 +71,7 @@ const minNormal = 0x1p-126
 // repeat lists channels of the depth that the activation repeats behind its last one (see splits). A channel that
 // appears c times in all counts with its c-th part in A, and its elements, up to 127*c, are shared out over the copies.
 // It refuses weights that are not finite.
-func (w *weight) quantize(repeat []int) (*quantized, error) {
+func (w *weight) quantize(kern *backend.Kernels, repeat []int) (*quantized, error) {
 	if w.ints != nil {
 		s, err := tensor.Of(w.scale, len(w.scale))
 		return &quantized{w.ints, s, w.zero, w.trans}, err
@@ -79,7 +82,7 @@ func (w *weight) quantize(repeat []int) (*quantized, error) {
 	q := make([]int8, batches*depth*n)
 	scale := make([]float32, batches*n)
 	for b := range batches {
-		m := matrix{src: w.float[b*k*n : (b+1)*k*n], dst: q[b*depth*n : (b+1)*depth*n], scale: scale[b*n : (b+1)*n], k: k, n: n, depth: depth, trans: w.trans}
+		m := matrix{kern: kern, src: w.float[b*k*n : (b+1)*k*n], dst: q[b*depth*n : (b+1)*depth*n], scale: scale[b*n : (b+1)*n], k: k, n: n, depth: depth, trans: w.trans}
 		if err := m.scales(copies); err != nil {
 			return nil, err
 		}
@@ -114,6 +117,7 @@ func copiesOf(k int, repeat []int) []float32 {
 
 // matrix is one matrix of a weight on its way to int8.
 type matrix struct {
+	kern        *backend.Kernels
 	src         []float32
 	dst         []int8 // with the repeated channels behind the others
 	scale       []float32
@@ -126,51 +130,82 @@ var errNotFinite = errors.New("the weight has elements that are NaN or infinite"
 // scales finds the scale of each column.
 func (m *matrix) scales(copies []float32) error {
 	if m.trans {
+		row := make([]float32, m.k)
 		for j := range m.scale {
-			var a float32
-			for i, x := range m.src[j*m.k : (j+1)*m.k] {
-				a = max(a, abs(x)/copies[i])
-			}
-			m.scale[j] = a
+			m.kern.Unary(backend.Abs, row, m.src[j*m.k:(j+1)*m.k], 0, 0)
+			m.kern.Binary(backend.Div, row, row, copies)
+			m.scale[j] = m.kern.MaxOf(row)
 		}
 	} else {
+		row := make([]float32, m.n)
 		clear(m.scale)
 		for i := range m.k {
-			c := copies[i]
-			for j, x := range m.src[i*m.n : (i+1)*m.n] {
-				m.scale[j] = max(m.scale[j], abs(x)/c)
+			m.kern.Unary(backend.Abs, row, m.src[i*m.n:(i+1)*m.n], 0, 0)
+			if copies[i] != 1 {
+				m.kern.Binary(backend.Div, row, row, copies[i:i+1])
 			}
+			m.kern.Binary(backend.Max, m.scale, m.scale, row)
 		}
 	}
 	for j, a := range m.scale {
-		if a != a || math.IsInf(float64(a), 0) {
-			return errNotFinite
+		s, err := scaleOf(a)
+		if err != nil {
+			return err
 		}
-		if m.scale[j] = float32(float64(a) / 127); m.scale[j] < minNormal {
-			m.scale[j] = 1
-		}
+		m.scale[j] = s
 	}
 	return nil
+}
+
+// scaleOf is the scale of a column or row whose largest magnitude is a.
+func scaleOf(a float32) (float32, error) {
+	if a != a || math.IsInf(float64(a), 0) {
+		return 0, errNotFinite
+	}
+	if s := float32(float64(a) / 127); s >= minNormal {
+		return s, nil
+	}
+	return 1, nil
 }
 
 // round quantizes every element as if no channel were repeated.
 func (m *matrix) round() {
 	if m.trans {
 		for j, s := range m.scale {
-			out := m.dst[j*m.depth:][:m.k]
-			for i, x := range m.src[j*m.k : (j+1)*m.k] {
-				out[i] = roundI8(x / s)
-			}
+			roundRow(m.kern, m.dst[j*m.depth:][:m.k], m.src[j*m.k:(j+1)*m.k], s)
 		}
 		return
 	}
+	row := make([]float32, m.n)
 	for i := range m.k {
-		out := m.dst[i*m.n : (i+1)*m.n]
-		for j, x := range m.src[i*m.n : (i+1)*m.n] {
-			out[j] = roundI8(x / m.scale[j])
-		}
+		m.kern.Binary(backend.Div, row, m.src[i*m.n:(i+1)*m.n], m.scale)
+		roundRow(m.kern, m.dst[i*m.n:(i+1)*m.n], row, 1)
 	}
 }
+
+// roundRow computes dst[i] = clip(rne(src[i]/scale), -127, 127). It goes through the kernel for uint8: with a zero point
+// of 128 the results differ in the sign bit alone. No magnitude is above 127*scale but that of an element that is
+// shared out, whose -128 becomes -127.
+func roundRow(kern *backend.Kernels, dst []int8, src []float32, scale float32) {
+	bytes := unsafe.Slice((*uint8)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
+	kern.QuantizeU8(bytes, src, scale, 128)
+	i := 0
+	for ; i+8 <= len(bytes); i += 8 {
+		w := binary.NativeEndian.Uint64(bytes[i:])
+		if (w-lowBits)&^w&highBits != 0 { // a zero byte, which stands for -128
+			break
+		}
+		binary.NativeEndian.PutUint64(bytes[i:], w^highBits)
+	}
+	for ; i < len(bytes); i++ {
+		bytes[i] = max(bytes[i], 1) ^ 0x80
+	}
+}
+
+const (
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
 
 // share gives the copies of each repeated channel what its first place could not hold.
 func (m *matrix) share(repeat []int, copies []float32) {
@@ -210,13 +245,6 @@ func (m *matrix) to(i, j int) *int8 {
 }
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
-
-// roundI8 rounds to the nearest integer, ties to even, within [-127, 127]. Adding 1.5*2^23 leaves no fraction bits.
-func roundI8(x float32) int8 {
-	const magic = 3 << 22
-	x = min(max(x, -127), 127)
-	return int8(float32(x+magic) - magic)
-}
 
 // floats returns the elements of a float tensor as float32; ok is false for other types.
 func floats(t *tensor.Tensor) (v []float32, ok bool) {
