@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"github.com/qrun-onnx/qrun/graph"
-	"github.com/qrun-onnx/qrun/internal/par"
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
@@ -31,48 +30,58 @@ func (o *pool) runPlain(c *graph.RunCtx) error {
 }
 
 func poolPlain[T poolNumber](o *pool, c *graph.RunCtx) error {
-	shape := c.In[0].Shape()
-	axes := o.axes(shape)
-	src, dst := tensor.View[T](c.In[0]), tensor.View[T](c.Out[0])
-	var indices []int64
+	j := graph.State[poolPlainJob[T]](c)
+	*j = poolPlainJob[T]{o: o, axes: o.axes(c.In[0].Shape()), src: tensor.View[T](c.In[0]), dst: tensor.View[T](c.Out[0])}
+	defer func() { *j = poolPlainJob[T]{} }()
 	if len(c.Out) > 1 && c.Out[1] != nil {
-		indices = tensor.View[int64](c.Out[1])
+		j.indices = tensor.View[int64](c.Out[1])
 	}
-	in := axes[0].in * axes[1].in * axes[2].in
-	rows := axes[0].out * axes[1].out
-	width := axes[2].out
+	width := j.axes[2].out
 	if width == 0 {
 		return nil
 	}
-	return c.For(len(dst)/width, 1, par.Func(func(lo, hi int) {
-		var taps [3][2]int
-		for r := lo; r < hi; r++ {
-			p := r / rows * in
-			z, y := r%rows/axes[1].out, r%axes[1].out
-			taps[0][0], taps[0][1] = axes[0].taps(z)
-			taps[1][0], taps[1][1] = axes[1].taps(y)
-			for x := range width {
-				taps[2][0], taps[2][1] = axes[2].taps(x)
-				w := poolWindow[T]{src: src[p : p+in], axes: &axes, taps: &taps, origin: [3]int{z, y, x}}
-				at := r*width + x
-				if o.kind != poolMax {
-					n := o.count(&axes[0], z) * o.count(&axes[1], y) * o.count(&axes[2], x)
-					dst[at] = w.norm(o, n)
-					continue
-				}
-				var best [3]int
-				dst[at], best = w.max()
-				if indices == nil {
-					continue
-				}
-				i := (best[0]*axes[1].in+best[1])*axes[2].in + best[2]
-				if o.columnMajor {
-					i = best[0] + axes[0].in*(best[1]+axes[1].in*best[2])
-				}
-				indices[at] = int64(p + i)
+	return c.For(len(j.dst)/width, 1, j)
+}
+
+// poolPlainJob computes rows of the output.
+type poolPlainJob[T poolNumber] struct {
+	o        *pool
+	axes     [3]axis
+	src, dst []T
+	indices  []int64
+}
+
+// Do computes the rows lo <= r < hi.
+func (j *poolPlainJob[T]) Do(lo, hi int) {
+	o, axes := j.o, &j.axes
+	in, rows, width := axes[0].in*axes[1].in*axes[2].in, axes[0].out*axes[1].out, axes[2].out
+	var taps [3][2]int
+	for r := lo; r < hi; r++ {
+		p := r / rows * in
+		z, y := r%rows/axes[1].out, r%axes[1].out
+		taps[0][0], taps[0][1] = axes[0].taps(z)
+		taps[1][0], taps[1][1] = axes[1].taps(y)
+		for x := range width {
+			taps[2][0], taps[2][1] = axes[2].taps(x)
+			w := poolWindow[T]{src: j.src[p : p+in], axes: axes, taps: &taps, origin: [3]int{z, y, x}}
+			at := r*width + x
+			if o.kind != poolMax {
+				n := o.count(&axes[0], z) * o.count(&axes[1], y) * o.count(&axes[2], x)
+				j.dst[at] = w.norm(o, n)
+				continue
 			}
+			var best [3]int
+			j.dst[at], best = w.max()
+			if j.indices == nil {
+				continue
+			}
+			i := (best[0]*axes[1].in+best[1])*axes[2].in + best[2]
+			if o.columnMajor {
+				i = best[0] + axes[0].in*(best[1]+axes[1].in*best[2])
+			}
+			j.indices[at] = int64(p + i)
 		}
-	}))
+	}
 }
 
 // poolWindow is one window of a plane.
