@@ -19,12 +19,12 @@ import (
 type compareFlags struct {
 	modelFlags
 	inputFlags
-	expect                        string
-	labels                        string
-	layers                        bool
-	minCosine, minTop1            float64
-	atol, rtol                    float64
-	json, haveATol, haveTolerance bool
+	expect              string
+	labels              string
+	layers              bool
+	minCosine, minTop1  float64
+	atol, rtol          float64
+	json, haveTolerance bool
 }
 
 func (e *env) compareCommand() *cobra.Command {

@@ -244,8 +244,6 @@ func (m *matrix) to(i, j int) *int8 {
 	return &m.dst[i*m.n+j]
 }
 
-func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
-
 // floats returns the elements of a float tensor as float32; ok is false for other types.
 func floats(t *tensor.Tensor) (v []float32, ok bool) {
 	switch t.DType() {
