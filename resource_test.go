@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/metrics"
 	"sync"
@@ -12,28 +14,33 @@ import (
 	"time"
 
 	"github.com/qrun-onnx/qrun"
+	"github.com/qrun-onnx/qrun/internal/onnxtest"
 )
 
 // runBudget is the number of allocations of a warm Run with n outputs, up to eight: for each its header, shape and
 // elements; the list of them, and the map with its one group of slots.
 func runBudget(n int) float64 { return float64(3*n + 3) }
 
+func warmAllocs(t *testing.T, s *qrun.Session, in qrun.Tensors) float64 {
+	t.Helper()
+	for range 3 {
+		run(t, s, in)
+	}
+	ctx := t.Context()
+	return testing.AllocsPerRun(10, func() {
+		if _, err := s.Run(ctx, in); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func checkAllocs(t *testing.T, path string, o qrun.Options, in qrun.Tensors) {
 	t.Helper()
 	for _, threads := range []int{1, 2} {
 		o.Threads = threads
 		s := open(t, path, o)
-		for range 3 {
-			run(t, s, in)
-		}
-		ctx := t.Context()
-		got := testing.AllocsPerRun(10, func() {
-			if _, err := s.Run(ctx, in); err != nil {
-				t.Fatal(err)
-			}
-		})
-		if want := runBudget(len(s.Outputs())); got > want {
-			t.Errorf("%d threads: %v allocations in a warm run, want %v", threads, got, want)
+		if got, want := warmAllocs(t, s, in), runBudget(len(s.Outputs())); got > want {
+			t.Errorf("%d threads: %v allocations in a warm run, want at most %v", threads, got, want)
 		}
 	}
 }
@@ -55,6 +62,37 @@ func TestEncoderAllocations(t *testing.T) {
 			checkAllocs(t, path, qrun.Options{}, in)
 			if name == "minilm_l6_f32" {
 				checkAllocs(t, path, qrun.Options{Quantize: qrun.Dynamic}, in)
+			}
+		})
+	}
+}
+
+// TestSampleAllocations runs real models of many kinds. An output that is a view of another value takes two allocations
+// more, and the outputs of a body of If, Loop or Scan take some in every pass.
+func TestSampleAllocations(t *testing.T) {
+	dir, ok := onnxtest.Shared("models", "samples")
+	if !ok {
+		t.Skip("no shared test material")
+	}
+	bodies := map[string]float64{"silero_vad_v6": 24, "silero_vad_op18_ifless": 4}
+	folders, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folders {
+		t.Run(f.Name(), func(t *testing.T) {
+			s := open(t, filepath.Join(dir, f.Name(), "model.onnx"), qrun.Options{Threads: 2})
+			in, err := onnxtest.ReadInputs(filepath.Join(dir, f.Name(), "test_data_set_0"), s.Inputs())
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := len(s.Outputs())
+			want := runBudget(n) + float64(2*n) + bodies[f.Name()]
+			if n > 8 {
+				want += 4 // a larger map
+			}
+			if got := warmAllocs(t, s, in); got > want {
+				t.Errorf("%v allocations in a warm run with %d outputs, want at most %v", got, n, want)
 			}
 		})
 	}
