@@ -23,6 +23,9 @@ func runBudget(n int) float64 { return float64(3*n + 3) }
 
 func warmAllocs(t *testing.T, s *qrun.Session, in qrun.Tensors) float64 {
 	t.Helper()
+	if raceDetector {
+		t.Skip("the race detector's allocations count too")
+	}
 	for range 3 {
 		run(t, s, in)
 	}
@@ -205,8 +208,8 @@ var sink atomic.Uint64
 // most stops; a single one also waits where another program has the processor, as it does under plain Go code, so the
 // longest is compared with that. And other programs come and go: what a kernel does, it does in three attempts.
 func TestStopTheWorld(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
+	if testing.Short() || raceDetector {
+		t.Skip("takes seconds, and measures nothing with the race detector")
 	}
 	plain := func() {
 		x := uint64(1)

@@ -1,0 +1,5 @@
+//go:build !race
+
+package qrun_test
+
+const raceDetector = false
