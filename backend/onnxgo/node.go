@@ -71,7 +71,7 @@ func (n *Node) SetTensor(t tensor.Tensor) error {
 	case v.computed:
 		return fmt.Errorf("%q is computed by the model, not an input", v.name)
 	case v.constant:
-		return fmt.Errorf("%q is a weight of the model, not an input; onnx-go's SetInput counts weights that the file lists as inputs", v.name)
+		return fmt.Errorf("%q is a weight of the model, not an input; onnx-go's SetInput counts weights that the file lists as inputs, GetNodeByName finds the input", v.name)
 	}
 	if d := dtypeOf(t.Dtype()); d != v.dtype {
 		return fmt.Errorf("input %q wants %v, got %v%v", v.name, v.dtype, t.Dtype(), []int(t.Shape()))
