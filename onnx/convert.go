@@ -85,6 +85,10 @@ func stringTensor(p *TensorProto, shape []int, n int) (*tensor.Tensor, error) {
 
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
+// unalignedBytes is the size from which on a tensor is not copied only because the file does not align it: large ones
+// are read few times, when they are packed, and take a while to copy.
+const unalignedBytes = 64 << 10
+
 // fromRaw makes a tensor of n little-endian elements; s owns raw and may be nil.
 func fromRaw(d tensor.DType, raw []byte, shape []int, n int, s *Source) (*tensor.Tensor, error) {
 	if len(raw) != d.ByteLen(n) {
@@ -93,12 +97,18 @@ func fromRaw(d tensor.DType, raw []byte, shape []int, n int, s *Source) (*tensor
 	unit := unitOf(d)
 	aligned := len(raw) == 0 || uintptr(unsafe.Pointer(unsafe.SliceData(raw)))%uintptr(unit) == 0
 	badBool := d == tensor.Bool && slices.ContainsFunc(raw, func(b byte) bool { return b > 1 })
-	if aligned && !badBool && (littleEndian || unit == 1) {
-		t, err := tensor.FromBytes(d, raw, shape...)
+	if !badBool && (littleEndian || unit == 1) && (aligned || len(raw) >= unalignedBytes) {
+		over := tensor.FromBytes
+		if !aligned {
+			over = tensor.FromUnaligned
+		}
+		t, err := over(d, raw, shape...)
 		if err == nil && s != nil {
 			t.Keep(s)
 		}
-		return t, err
+		if aligned || err == nil {
+			return t, err
+		}
 	}
 	buf := tensor.AlignedBytes(len(raw))
 	copyUnits(buf, raw, unit)

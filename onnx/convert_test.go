@@ -127,6 +127,25 @@ func TestAlignment(t *testing.T) {
 	}
 }
 
+// Large data are shared at any alignment where the processor reads numbers there.
+func TestLargeUnalignedDataAreShared(t *testing.T) {
+	const n = unalignedBytes / 4
+	buf := tensor.AlignedBytes(4*n + 4)
+	raw := buf[3 : 3+4*n]
+	copy(raw[4:], []byte{0, 0, 0x20, 0xc0})
+	v, err := (&Model{}).Tensor(&TensorProto{DataType: new(int32(TensorProto_FLOAT)), Dims: []int64{n}, RawData: raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tensor.View[float32](v); got[1] != -2.5 || len(got) != n {
+		t.Errorf("%d elements, %v", len(got), got[:2])
+	}
+	_, err = tensor.FromUnaligned(tensor.Float32, raw, n)
+	if shared := unsafe.SliceData(v.Bytes()) == unsafe.SliceData(raw); shared != (err == nil && littleEndian) {
+		t.Errorf("shared %v", shared)
+	}
+}
+
 // A byte of a bool that is neither 0 nor 1 would make Go code misbehave.
 func TestBoolBytes(t *testing.T) {
 	raw := []byte{0, 1, 2, 255}

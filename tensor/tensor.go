@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"unsafe"
 )
@@ -148,6 +149,23 @@ func New(d DType, shape ...int) (*Tensor, error) {
 
 // FromBytes makes a tensor over buf, which is used and not copied: host byte order, aligned to the element's size.
 func FromBytes(d DType, buf []byte, shape ...int) (*Tensor, error) {
+	if a := alignment(d); len(buf) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(buf)))%uintptr(a) != 0 {
+		return nil, fmt.Errorf("%v data is not aligned to %d bytes", d, a)
+	}
+	return overBytes(d, buf, shape)
+}
+
+// FromUnaligned is FromBytes for buf at any address, as numbers lie in files. It fails with ErrType on processors that
+// read numbers at multiples of their size only.
+func FromUnaligned(d DType, buf []byte, shape ...int) (*Tensor, error) {
+	switch runtime.GOARCH {
+	case "386", "amd64", "arm64", "ppc64le", "wasm":
+		return overBytes(d, buf, shape)
+	}
+	return nil, fmt.Errorf("%w: %v at any address", ErrType, d)
+}
+
+func overBytes(d DType, buf []byte, shape []int) (*Tensor, error) {
 	if !d.Valid() || d == String {
 		return nil, fmt.Errorf("%w: %v", ErrType, d)
 	}
@@ -157,9 +175,6 @@ func FromBytes(d DType, buf []byte, shape ...int) (*Tensor, error) {
 	}
 	if len(buf) != d.ByteLen(n) {
 		return nil, fmt.Errorf("%v%v takes %d bytes, got %d", d, shape, d.ByteLen(n), len(buf))
-	}
-	if a := alignment(d); len(buf) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(buf)))%uintptr(a) != 0 {
-		return nil, fmt.Errorf("%v data is not aligned to %d bytes", d, a)
 	}
 	return &Tensor{dtype: d, shape: append([]int{}, shape...), buf: buf}, nil
 }

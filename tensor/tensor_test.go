@@ -1,8 +1,10 @@
 package tensor
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"unsafe"
 )
@@ -110,5 +112,26 @@ func TestSpecString(t *testing.T) {
 		if got := s.String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+func TestFromUnaligned(t *testing.T) {
+	buf := AlignedBytes(13)
+	copy(buf[1:], []byte{0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc0, 0, 0, 0, 0})
+	x, err := FromUnaligned(Float32, buf[1:], 3)
+	if errors.Is(err, ErrType) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 && !slices.Equal(View[float32](x), []float32{1, -2.5, 0}) {
+		t.Errorf("got %v", View[float32](x))
+	}
+	if _, err := FromBytes(Float32, buf[1:], 3); err == nil {
+		t.Error("FromBytes took data that is not aligned")
+	}
+	if _, err := FromUnaligned(Float32, buf[1:], 4); err == nil {
+		t.Error("FromUnaligned took data of another size")
 	}
 }
