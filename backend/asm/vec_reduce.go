@@ -15,16 +15,7 @@ func filled(x float64) (l lanes) {
 	return l
 }
 
-// fold combines the lanes by one fixed tree: lane i with i+8, then i+4, i+2, i+1.
-func (l *lanes) fold(f func(a, b float32) float32) float32 {
-	for d := 8; d > 0; d /= 2 {
-		for i := range d {
-			l[i] = f(l[i], l[i+d])
-		}
-	}
-	return l[0]
-}
-
+// sum, max and min combine the lanes by one fixed tree: lane i with i+8, then i+4, i+2, i+1.
 func (l *lanes) sum() float32 {
 	for d := 8; d > 0; d /= 2 {
 		for i := range d {
@@ -34,8 +25,32 @@ func (l *lanes) sum() float32 {
 	return l[0]
 }
 
-func (l *lanes) max() float32 { return l.fold(maxNaN) }
-func (l *lanes) min() float32 { return l.fold(minNaN) }
+func (l *lanes) max() float32 {
+	for d := 8; d > 0; d /= 2 {
+		for i := range d {
+			l[i] = choose(l[i] > l[i+d], l[i], l[i+d])
+		}
+	}
+	return l[0]
+}
+
+func (l *lanes) min() float32 {
+	for d := 8; d > 0; d /= 2 {
+		for i := range d {
+			l[i] = choose(l[i] < l[i+d], l[i], l[i+d])
+		}
+	}
+	return l[0]
+}
+
+// choose is a or b, without a branch that would be predicted wrongly half of the time.
+func choose(first bool, a, b float32) float32 {
+	x := math.Float32bits(b)
+	if first {
+		x = math.Float32bits(a)
+	}
+	return math.Float32frombits(x)
+}
 
 // finiteLanes are the minima and maxima of the finite elements.
 func finiteLanes(src []float32) lanes2 {

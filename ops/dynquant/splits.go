@@ -32,8 +32,12 @@ func (w *weight) splits(kern *backend.Kernels) []int {
 		limits[i] *= splitRatio
 	}
 	copies := make([]float32, k) // wanted of each channel
-	for b := range w.batches() {
-		w.wanted(kern, copies, w.float[b*k*n:(b+1)*k*n], limits[b*n:(b+1)*n])
+	for b, top := range w.tops(kern) {
+		for j, a := range top {
+			if limit := limits[b*n+j]; a > limit {
+				w.wanted(copies, b, j, limit)
+			}
+		}
 	}
 	for factor := float32(1); ; factor *= 1.25 {
 		var list []int
@@ -74,33 +78,50 @@ func (w *weight) rms(kern *backend.Kernels) []float32 {
 	return sums
 }
 
-// wanted raises the number of copies of each channel so that none of its elements is above its column's limit. Elements
-// that are not finite want none: quantize refuses them.
-func (w *weight) wanted(kern *backend.Kernels, copies, src, limits []float32) {
-	k, n := w.depth(), w.columns()
-	width := n
-	if w.trans {
-		width = k
+// tops are the largest magnitudes of the columns of each matrix.
+func (w *weight) tops(kern *backend.Kernels) [][]float32 {
+	w.once.Do(func() {
+		k, n := w.depth(), w.columns()
+		w.top = make([][]float32, w.batches())
+		row := make([]float32, max(k, n))
+		for b := range w.top {
+			w.top[b] = make([]float32, n)
+			topOf(kern, w.top[b], w.float[b*k*n:(b+1)*k*n], row, w.trans)
+		}
+	})
+	return w.top
+}
+
+// topOf finds the largest magnitude of each column, NaN where one is. row is memory for one row.
+func topOf(kern *backend.Kernels, top, src, row []float32, trans bool) {
+	n := len(top)
+	if trans {
+		n = len(src) / len(top)
 	}
-	row, over := make([]float32, width), make([]float32, width)
-	for r := range len(src) / width {
-		kern.Unary(backend.Abs, row, src[r*width:(r+1)*width], 0, 0)
-		limit := limits
-		if w.trans {
-			limit = limits[r : r+1]
+	row = row[:n]
+	for i := 0; i < len(src); i += n {
+		kern.Unary(backend.Abs, row, src[i:i+n], 0, 0)
+		if trans {
+			top[i/n] = kern.MaxOf(row)
+		} else {
+			kern.Binary(backend.Max, top, top, row)
 		}
-		kern.Binary(backend.Sub, over, row, limit)
-		if !(kern.MaxOf(over) > 0) {
-			continue // nearly always
-		}
-		for c, x := range row {
-			i, l := r, limit[min(c, len(limit)-1)]
-			if w.trans {
-				i = c
-			}
-			if q := x / l; x > l && q <= math.MaxInt16 {
-				copies[i] = max(copies[i], q)
-			}
+	}
+}
+
+// wanted raises the number of copies of each channel so that none of the elements of column j is above the limit.
+// Elements that are not finite want none: quantize refuses them.
+func (w *weight) wanted(copies []float32, b, j int, limit float32) {
+	k, n := w.depth(), w.columns()
+	src := w.float[b*k*n : (b+1)*k*n]
+	at, step := j, n
+	if w.trans {
+		at, step = j*k, 1
+	}
+	for i := range copies {
+		x := float32(math.Abs(float64(src[at+i*step])))
+		if c := x / limit; x > limit && c <= math.MaxInt16 {
+			copies[i] = max(copies[i], c)
 		}
 	}
 }

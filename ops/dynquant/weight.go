@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"unsafe"
 
 	"github.com/qrun-onnx/qrun/backend"
@@ -21,6 +22,8 @@ type weight struct {
 	zero  *tensor.Tensor
 	shape []int
 	trans bool
+	once  sync.Once   // of top
+	top   [][]float32 // see tops
 }
 
 // columns is the number of output channels of each matrix.
@@ -78,12 +81,12 @@ func (w *weight) quantize(kern *backend.Kernels, repeat []int) (*quantized, erro
 	}
 	k, n, batches := w.depth(), w.columns(), w.batches()
 	depth := k + len(repeat)
-	copies := copiesOf(k, repeat)
+	copies, tops := copiesOf(k, repeat), w.tops(kern)
 	q := make([]int8, batches*depth*n)
 	scale := make([]float32, batches*n)
 	for b := range batches {
 		m := matrix{kern: kern, src: w.float[b*k*n : (b+1)*k*n], dst: q[b*depth*n : (b+1)*depth*n], scale: scale[b*n : (b+1)*n], k: k, n: n, depth: depth, trans: w.trans}
-		if err := m.scales(copies); err != nil {
+		if err := m.scales(tops[b], repeat, copies); err != nil {
 			return nil, err
 		}
 		m.round()
@@ -127,25 +130,12 @@ type matrix struct {
 
 var errNotFinite = errors.New("the weight has elements that are NaN or infinite")
 
-// scales finds the scale of each column.
-func (m *matrix) scales(copies []float32) error {
-	if m.trans {
-		row := make([]float32, m.k)
-		for j := range m.scale {
-			m.kern.Unary(backend.Abs, row, m.src[j*m.k:(j+1)*m.k], 0, 0)
-			m.kern.Binary(backend.Div, row, row, copies)
-			m.scale[j] = m.kern.MaxOf(row)
-		}
-	} else {
-		row := make([]float32, m.n)
-		clear(m.scale)
-		for i := range m.k {
-			m.kern.Unary(backend.Abs, row, m.src[i*m.n:(i+1)*m.n], 0, 0)
-			if copies[i] != 1 {
-				m.kern.Binary(backend.Div, row, row, copies[i:i+1])
-			}
-			m.kern.Binary(backend.Max, m.scale, m.scale, row)
-		}
+// scales finds the scale of each column, whose largest magnitudes are in top. Rows that appear more than once count with
+// a part of theirs.
+func (m *matrix) scales(top []float32, repeat []int, copies []float32) error {
+	copy(m.scale, top)
+	if len(repeat) > 0 {
+		m.sharedTops(copies)
 	}
 	for j, a := range m.scale {
 		s, err := scaleOf(a)
@@ -155,6 +145,26 @@ func (m *matrix) scales(copies []float32) error {
 		m.scale[j] = s
 	}
 	return nil
+}
+
+// sharedTops sets scale to the largest magnitudes of the columns when channels appear several times.
+func (m *matrix) sharedTops(copies []float32) {
+	clear(m.scale)
+	row := make([]float32, max(m.k, m.n))
+	for i := 0; m.trans && i < m.n; i++ {
+		row := row[:m.k]
+		m.kern.Unary(backend.Abs, row, m.src[i*m.k:(i+1)*m.k], 0, 0)
+		m.kern.Binary(backend.Div, row, row, copies)
+		m.scale[i] = m.kern.MaxOf(row)
+	}
+	for i := 0; !m.trans && i < m.k; i++ {
+		row := row[:m.n]
+		m.kern.Unary(backend.Abs, row, m.src[i*m.n:(i+1)*m.n], 0, 0)
+		if copies[i] != 1 {
+			m.kern.Binary(backend.Div, row, row, copies[i:i+1])
+		}
+		m.kern.Binary(backend.Max, m.scale, m.scale, row)
+	}
 }
 
 // scaleOf is the scale of a column or row whose largest magnitude is a.
