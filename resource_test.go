@@ -73,6 +73,7 @@ func TestEncoderAllocations(t *testing.T) {
 // TestSampleAllocations runs real models of many kinds. An output that is a view of another value takes two allocations
 // more, and the outputs of a body of If, Loop or Scan take some in every pass.
 func TestSampleAllocations(t *testing.T) {
+	needVectors(t)
 	dir, ok := onnxtest.Shared("models", "samples")
 	if !ok {
 		t.Skip("no shared test material")

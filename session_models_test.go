@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/qrun-onnx/qrun"
+	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/internal/onnxtest"
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -69,9 +70,19 @@ func run(t testing.TB, s *qrun.Session, in qrun.Tensors) qrun.Tensors {
 	return out
 }
 
+// needVectors skips a test on real models where there is plain Go alone: with exact fused multiply-adds in software they
+// take minutes.
+func needVectors(t testing.TB) {
+	t.Helper()
+	if len(backend.All()) == 1 {
+		t.Skip("there is only plain Go")
+	}
+}
+
 // encoder is the path of a transformer encoder and its inputs in a data set; the test is skipped where there is none.
 func encoder(t testing.TB, name, set string) (path string, in qrun.Tensors) {
 	t.Helper()
+	needVectors(t)
 	dir, ok := onnxtest.Shared("models", "encoders", name)
 	if !ok {
 		t.Skip("no shared test material")
