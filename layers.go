@@ -40,7 +40,7 @@ func TraceLayers(ctx context.Context, path string, in Tensors, profile Profile, 
 	if _, err := graph.Optimize(g, e.reg, graph.PassOptions{Stages: []graph.Stage{graph.Clean}, KeepIntegers: true}); err != nil {
 		return nil, err
 	}
-	layers, err := dynquant.Layers(g, e.reg)
+	layers, err := dynquant.Layers(g, e.reg, e.k)
 	if err != nil {
 		return nil, err
 	}

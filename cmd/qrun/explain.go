@@ -112,13 +112,17 @@ func (e *env) printExplanation(path string, f *explainFlags, in *loaded, l qrun.
 	step(3, "scale and zero point", "scale = (max - min)/255 = %.8g   zero = round(-min/scale) = %d", l.Scale[g], l.Zero[g])
 	q := tensor.View[uint8](l.Q)
 	step(4, "quantized input", "%v, q = clip(round(x/scale) + zero, 0, 255)", l.Q)
-	show("%s", list(q[r*k:(r+1)*k], f.values, " %9d"))
+	wide := l.Q.Shape()[1]
+	show("%s", list(q[r*wide:(r+1)*wide], f.values, " %9d"))
+	if r := len(l.Repeated); r > 0 {
+		show("the last %s weights are split: %v", repeats(r), l.Repeated)
+	}
 	step(5, "weights", "%v in the file, %v here, quantized once at load; scale of each column = max|w|/127", l.W, l.WQ)
 	w, wq := column(tensor.View[float32](l.W), n, 0), column(tensor.View[int8](l.WQ), n, 0)
 	show("%s   column 0 in float32", list(w, f.values, " %9.5f"))
 	show("%s   column 0 in int8, scale %.8g", list(wq, f.values, " %9d"), l.WScale[0])
 	acc := tensor.View[int32](l.Acc)
-	step(6, "integer product", "%v, acc = sum over %d of (q - zero)*w, exact; %.3g multiply-adds on %s", l.Acc, k, float64(l.Multiplies), l.Kernel)
+	step(6, "integer product", "%v, acc = sum over %d of (q - zero)*w, exact; %.3g multiply-adds on %s", l.Acc, wide, float64(l.Multiplies), l.Kernel)
 	show("%s", list(acc[r*n:(r+1)*n], f.values, " %9d"))
 	step(7, "back to float32", "%v, y = float32(acc)*(scale*scale of the column)", l.Product)
 	show("%s", list(tensor.View[float32](l.Product)[r*n:(r+1)*n], f.values, " %9.5f"))
@@ -139,6 +143,13 @@ func (e *env) printExplanation(path string, f *explainFlags, in *loaded, l qrun.
 	step(11, "error", "max |d| %.3g   cosine %.6f   SQNR %s dB   over all rows", s.MaxAbs, s.Cosine, decibel(s.SQNR))
 	fmt.Fprintf(e.stdout, "\nThe activations are quantized to uint8 at every call and multiplied as integers; the weights stay int8.\nOnly the sums become float32 again, where scale and bias are applied.\n")
 	return nil
+}
+
+func repeats(n int) string {
+	if n == 1 {
+		return "1 repeats a channel, since its"
+	}
+	return fmt.Sprintf("%d repeat channels, since their", n)
 }
 
 func column[T any](m []T, n, j int) []T {
@@ -175,6 +186,7 @@ type explainDoc struct {
 	Max         float32   `json:"max"`
 	Scale       float32   `json:"scale"`
 	ZeroPoint   int32     `json:"zero_point"`
+	Repeated    []int     `json:"repeated,omitempty"` // channels that follow the others once more
 	Quantized   []int     `json:"quantized"`
 	Weights     [][]int   `json:"weights_int8"` // by row of the depth
 	WeightScale []float32 `json:"weight_scales"`
@@ -193,13 +205,14 @@ func explainDocument(path string, f *explainFlags, l qrun.LayerTrace) explainDoc
 	g := min(r, len(l.Scale)-1)
 	d := explainDoc{Schema: "qrun.explain/1", Model: path, Node: l.Node, Op: l.Op, Profile: f.profile, Kernel: l.Kernel, Row: r,
 		Input: tensor.View[float32](l.X)[r*k : (r+1)*k], Min: l.Min[g], Max: l.Max[g], Scale: l.Scale[g], ZeroPoint: l.Zero[g],
-		WeightScale: l.WScale, Accumulator: tensor.View[int32](l.Acc)[r*n : (r+1)*n], Product: tensor.View[float32](l.Product)[r*n : (r+1)*n],
+		Repeated: l.Repeated, WeightScale: l.WScale, Accumulator: tensor.View[int32](l.Acc)[r*n : (r+1)*n], Product: tensor.View[float32](l.Product)[r*n : (r+1)*n],
 		Bias: l.Bias, Result: tensor.View[float32](l.Result)[r*n : (r+1)*n], Float32: tensor.View[float32](l.Float)[r*n : (r+1)*n]}
-	for _, x := range tensor.View[uint8](l.Q)[r*k : (r+1)*k] {
+	wide := l.Q.Shape()[1]
+	for _, x := range tensor.View[uint8](l.Q)[r*wide : (r+1)*wide] {
 		d.Quantized = append(d.Quantized, int(x))
 	}
 	wq := tensor.View[int8](l.WQ)
-	for i := range k {
+	for i := range wide {
 		row := make([]int, n)
 		for j := range row {
 			row[j] = int(wq[i*n+j])

@@ -18,6 +18,9 @@ var update = flag.Bool("update", false, "rewrite what is generated: expected out
 const digits = "../../models/digits"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(workerVariable) != "" { // started by verify in a test
+		main()
+	}
 	testscript.Main(m, map[string]func(){"qrun": main})
 }
 

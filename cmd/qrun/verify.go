@@ -46,8 +46,8 @@ func (e *env) verifyCommand() *cobra.Command {
 		Use:   "verify PATH...",
 		Short: "Run ONNX test data folders and compare with their outputs",
 		Long: `Runs model folders (a model and test_data_set_* with input_*.pb and output_*.pb), or folders of such folders at any
-depth, and compares the outputs with those stored. A model's tolerances are taken from manifest.json beside its folder, where
-that names the model and has rtol, atol or min_cosine.`,
+depth, and compares the outputs with those stored. A manifest.json beside a model folder widens
+the limits for the models that it names, where it has rtol, atol or min_cosine for them.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("want at least one folder")

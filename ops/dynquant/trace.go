@@ -17,23 +17,34 @@ type Layer struct {
 	bias []float32
 	side int
 	form linearForm
+
+	repeat []int // channels that the activation repeats in profile row
 }
 
 // Layers finds the matrix products of g and its bodies that Quantize could quantize, with their weights, and does not
 // change the graph. Others are left out.
-func Layers(g *graph.Graph, reg *graph.Registry) ([]*Layer, error) {
-	p := &pass{weights: map[weightKey]*weight{}, sel: &selection{ops: candidateTypes}}
+func Layers(g *graph.Graph, reg *graph.Registry, k *backend.Kernels) ([]*Layer, error) {
+	p := &pass{c: Config{Profile: "row", Kernels: k}, weights: map[weightKey]*weight{}, split: map[*weight][]int{}, sel: &selection{ops: candidateTypes}}
 	var list []*Layer
 	run := func(g *graph.Graph, pc *graph.PassCtx) (int, error) {
 		p.pc = pc
+		var plan []plannedNode
 		for n := range pc.Nodes(g) {
 			if !n.Is("MatMul", "Gemm") {
 				continue
 			}
-			pn, d := p.decide(n)
-			if d.Reason == "" {
-				list = append(list, &Layer{Node: n.Name, Op: n.Type, w: pn.w, side: pn.side, form: pn.form, bias: p.traceBias(pn)})
+			if pn, d := p.decide(n); d.Reason == "" {
+				plan = append(plan, pn)
 			}
+		}
+		p.findSplits(plan)
+		repeat := p.agreeOnRepeats(plan)
+		for i, pn := range plan {
+			l := &Layer{Node: pn.n.Name, Op: pn.n.Type, w: pn.w, side: pn.side, form: pn.form, bias: p.traceBias(pn)}
+			if pn.w.ints == nil {
+				l.repeat = repeat[i]
+			}
+			list = append(list, l)
 		}
 		return 0, nil
 	}
@@ -64,9 +75,10 @@ type Trace struct {
 	Min, Max   []float32      // per row, or one for the tensor
 	Scale      []float32
 	Zero       []int32
-	Q          *tensor.Tensor // uint8 [rows K], the quantized input
+	Repeated   []int          // the R channels that follow the K others once more, since their weights are split
+	Q          *tensor.Tensor // uint8 [rows K+R], the quantized input
 	W          *tensor.Tensor // float32 [K N], the weight of the file
-	WQ         *tensor.Tensor // int8 [K N]
+	WQ         *tensor.Tensor // int8 [K+R N]
 	WScale     []float32      // per column
 	Acc        *tensor.Tensor // int32 [rows N], sum of (Q-zero)*WQ
 	Product    *tensor.Tensor // float32 [rows N], float32(acc)*(scale*wscale)
@@ -96,19 +108,24 @@ func (l *Layer) Trace(k *backend.Kernels, x *tensor.Tensor, profile string) (*Tr
 		return nil, err
 	}
 	m := len(xs) / depth
-	q, err := l.w.quantize(k, nil)
+	t := &Trace{Bias: l.bias, PerTensor: profile == "onnx", Kernel: "u8s8/" + k.Name()}
+	if !t.PerTensor {
+		t.Repeated = l.repeat
+	}
+	q, err := l.w.quantize(k, t.Repeated)
 	if err != nil {
 		return nil, err
 	}
-	t := &Trace{Bias: l.bias, PerTensor: profile == "onnx", Kernel: "u8s8/" + k.Name(), Multiplies: int64(m) * int64(n) * int64(depth)}
+	wide := depth + len(t.Repeated)
+	t.Multiplies = int64(m) * int64(n) * int64(wide)
 	if t.X, err = tensor.Of(xs, m, depth); err != nil {
 		return nil, err
 	}
 	if err := t.weights(l, q, depth, n); err != nil {
 		return nil, err
 	}
-	bytes := t.quantizeInput(k, xs, m, depth)
-	if t.Q, err = tensor.Of(unpad(bytes, m, depth, k.StrideU8(depth)), m, depth); err != nil {
+	bytes := t.quantizeInput(k, t.repeated(xs, depth), m, wide)
+	if t.Q, err = tensor.Of(unpad(bytes, m, wide, k.StrideU8(wide)), m, wide); err != nil {
 		return nil, err
 	}
 	return t, t.multiply(l, k, q, bytes, m, n)
@@ -143,22 +160,40 @@ func (l *Layer) rows(x *tensor.Tensor, depth int) ([]float32, error) {
 	return v, nil
 }
 
+// repeated puts the repeated channels behind the others of each row.
+func (t *Trace) repeated(xs []float32, depth int) []float32 {
+	if len(t.Repeated) == 0 {
+		return xs
+	}
+	var out []float32
+	for ; len(xs) > 0; xs = xs[depth:] {
+		out = append(out, xs[:depth]...)
+		for _, c := range t.Repeated {
+			out = append(out, xs[c])
+		}
+	}
+	return out
+}
+
 func (t *Trace) weights(l *Layer, q *quantized, depth, n int) error {
 	data, _ := signed(q.w)
-	wq := make([]int8, depth*n)
+	wide := depth + len(t.Repeated)
+	wq := make([]int8, wide*n)
 	w := make([]float32, depth*n)
 	scale := tensor.View[float32](q.scale)
-	for i := range depth {
+	for i := range wide {
 		for j := range n {
-			src := i*n + j
+			at, src := i*n+j, i*n+j
 			if l.w.trans {
-				src = j*depth + i
+				at, src = j*wide+i, j*depth+i
 			}
-			wq[i*n+j] = data[src]
-			if l.w.float != nil {
+			wq[i*n+j] = data[at]
+			switch {
+			case i >= depth:
+			case l.w.float != nil:
 				w[i*n+j] = l.w.float[src]
-			} else {
-				w[i*n+j] = float32(data[src]) * scale[min(j, len(scale)-1)]
+			default:
+				w[i*n+j] = float32(data[at]) * scale[min(j, len(scale)-1)]
 			}
 		}
 	}
@@ -167,7 +202,7 @@ func (t *Trace) weights(l *Layer, q *quantized, depth, n int) error {
 		t.WScale[j] = scale[min(j, len(scale)-1)] * l.form.alpha
 	}
 	var err error
-	if t.WQ, err = tensor.Of(wq, depth, n); err != nil {
+	if t.WQ, err = tensor.Of(wq, wide, n); err != nil {
 		return err
 	}
 	t.W, err = tensor.Of(w, depth, n)
@@ -207,14 +242,15 @@ func unpad(q []uint8, m, depth, stride int) []uint8 {
 // multiply runs the integer kernel, then the steps of its epilogue one by one, and the layer in float32.
 func (t *Trace) multiply(l *Layer, k *backend.Kernels, q *quantized, a []uint8, m, n int) error {
 	depth := l.w.depth()
+	wide := depth + len(t.Repeated)
 	data, offset := signed(q.w)
 	ld := n
 	if l.w.trans {
-		ld = depth
+		ld = wide
 	}
-	packed := k.PackI8(data, depth, n, ld, l.w.trans, nil, zeroPoints(q.zero, offset))
+	packed := k.PackI8(data, wide, n, ld, l.w.trans, nil, zeroPoints(q.zero, offset))
 	sums := make([]int32, m)
-	stride := k.StrideU8(depth)
+	stride := k.StrideU8(wide)
 	for i, b := range a {
 		sums[i/stride] += int32(b)
 	}
