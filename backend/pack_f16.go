@@ -34,16 +34,16 @@ func (k *Kernels) PackF16Bits(b []uint16, K, N, ldb int, trans bool) *PackedF16 
 	if K == 0 {
 		return p
 	}
+	if !trans {
+		for r := 0; r < K; r += packRows {
+			packBlock(l, p.data, b, r, min(r+packRows, K), K, N, ldb)
+		}
+		return p
+	}
 	for i := range l.panels(N) {
 		col, nv := l.panel(i, N)
 		w := nv * l.vec
 		panel, cols := p.data[col*K:][:w*K], min(w, N-col)
-		if !trans {
-			for r := range K {
-				copy(panel[r*w:(r+1)*w], b[r*ldb+col:][:cols])
-			}
-			continue
-		}
 		for c := range cols {
 			for r, v := range b[(col+c)*ldb:][:K] {
 				panel[r*w+c] = v
