@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -150,7 +151,7 @@ func (f *benchFlags) measure(ctx context.Context, all []*variant, runs []qrun.Te
 			}
 		}
 		if f.runs > 0 {
-			if len(all[len(all)-1].samples) >= f.runs {
+			if !slices.ContainsFunc(all, func(v *variant) bool { return len(v.samples) < f.runs }) {
 				break
 			}
 		} else if time.Since(start) > f.budget || round >= 20 && settled(all) {

@@ -1,5 +1,5 @@
-// Embed is a program that carries its model: one file to copy, nothing to install. Package digits has the model by
-// go:embed; qrun.Load takes the bytes where they are.
+// Embed is a program that carries its model: one file to copy, nothing to install. Package digits embeds the model, and
+// qrun.Load takes the bytes where they are.
 //
 //	CGO_ENABLED=0 go build ./examples/embed && ./embed
 package main
