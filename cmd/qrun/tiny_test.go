@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -30,6 +35,7 @@ func tinyModels() map[string]*onnx.Model {
 			Init("table", []float32{0, 1, 2, 3, 4, 5, 6, 7}, 4, 2), Init("last", []int64{2}, 1),
 			Node("Gather@emb", "table ids", "e"), Node("Cast@cast", "mask", "m", At("to", 1)), Node("Unsqueeze@un", "m last", "m3"), Node("Mul@mul", "e m3", "y"))),
 		"image.onnx": Model(Graph(In("pixels", Spec(tensor.Float32, 1, 3, 2, 2)), Out("y"), Node("Identity@id", "pixels", "y"))),
+		"swap.onnx":  Model(Graph(In("y", Spec(tensor.Float32, "n", 4)), Out("x"), Node("Neg@neg", "y", "x"))),
 		"nan.onnx":   model(Node("Sqrt@root", "x", "y")),
 
 		"mismatch.onnx":  model(Init("w", make([]float32, 15), 5, 3), fc),
@@ -74,7 +80,14 @@ func writeTinyModels(dir string) error {
 	if err != nil {
 		return err
 	}
+	picture := image.NewRGBA(image.Rect(0, 0, 2, 2))
+	draw.Draw(picture, picture.Bounds(), image.NewUniform(color.RGBA{255, 0, 51, 255}), image.Point{}, draw.Src)
+	var pixels bytes.Buffer
+	if err := png.Encode(&pixels, picture); err != nil {
+		return err
+	}
 	files := map[string][]byte{
+		"red.png":        pixels.Bytes(),
 		"truncated.onnx": whole[:len(whole)/2], "random.onnx": noise, "empty.onnx": nil, "text.onnx": []byte("hello world\n"), "short.bin": {1, 2, 3},
 		"random.npy": noise, "random.npz": noise, "random.pb": noise, "random.png": noise, "cut.npy": array[:900], "head.npy": array[:70],
 	}
