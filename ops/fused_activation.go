@@ -45,33 +45,11 @@ func newContribActivation(a *graph.Attrs, params []float32) (fusedActivation, er
 }
 
 func activationByName(name string) (backend.Activation, error) {
-	switch name {
-	case "":
-		return backend.ActNone, nil
-	case "Relu":
-		return backend.ActRelu, nil
-	case "Gelu":
-		return backend.ActGelu, nil
-	case "GeluTanh":
-		return backend.ActGeluTanh, nil
-	case "Silu":
-		return backend.ActSilu, nil
-	case "Sigmoid":
-		return backend.ActSigmoid, nil
-	case "Tanh":
-		return backend.ActTanh, nil
-	case "Clip":
-		return backend.ActClip, nil
-	case "LeakyRelu":
-		return backend.ActLeakyRelu, nil
-	case "HardSwish":
-		return backend.ActHardSwish, nil
-	case "HardSigmoid":
-		return backend.ActHardSigmoid, nil
-	case "QuickGelu":
-		return backend.ActQuickGelu, nil
+	act, err := backend.ParseActivation(name)
+	if err != nil {
+		return act, fmt.Errorf("%w: %w", graph.ErrUnsupported, err)
 	}
-	return 0, fmt.Errorf("%w: activation %q", graph.ErrUnsupported, name)
+	return act, nil
 }
 
 // unary is the activation as an elementwise function, for results that a matrix product's epilogue does not reach.
