@@ -24,6 +24,11 @@ func (l *layout) plan(m, n, k, size, threads int) plan {
 	}
 	p.blocks = ceil(m, nearRows)
 	p.groups = min(p.panels, ceil(n, groupCols))
+	if threads > 1 && k*size <= 4*m && m > nearRows/2 {
+		// Reading B once more for each goroutine costs less than moving A and C between the caches of processors: the
+		// operators before and after this one divide their rows alike.
+		p.blocks = max(p.blocks, min(threads, ceil(m, l.mr)))
+	}
 	if threads > 1 {
 		cycles := max(m*n*k/l.rate, n*k*size/bytesPerCyc)
 		want := min(4*threads, cycles/taskCycles)

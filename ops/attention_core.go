@@ -2,7 +2,6 @@ package ops
 
 import (
 	"math"
-	"sync/atomic"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -49,7 +48,7 @@ const (
 
 // attention is the job of scaled dot-product attention, softmax(cap(scale*Q*K^T) + mask)*V, for each batch entry and
 // head; heads/kvHeads query heads share a key and a value head.
-// Its parts are a batch entry, a key head and a share of the query positions; whoever takes one packs the keys and
+// Its parts are a batch entry, a share of the query positions and a key head; whoever takes one packs the keys and
 // values into memory of its own. Start it with run.
 type attention struct {
 	k                     *backend.Kernels
@@ -71,7 +70,6 @@ type attention struct {
 
 	share, shares int
 	rows          int // query positions at a time
-	next          atomic.Int64
 	slots         []attentionSlot
 	scratch       []float32
 	lens          [3]int // of a slot's scratch: keys, values, scores
@@ -99,16 +97,18 @@ func (j *attention) run(c *graph.RunCtx) error {
 		j.shares = min((2*threads+units-1)/units, (j.sq+31)/32)
 	}
 	j.share = (j.sq + j.shares - 1) / j.shares
-	threads = min(threads, units*j.shares)
 	j.rows = min(j.share, max(8, attentionScores/max(j.sk, 1)&^7))
 	j.lens = [3]int{align16(j.k.PackedF32Len(j.d, j.sk)), align16(j.k.PackedF32Len(j.sk, j.dv)), align16(j.rows * j.sk)}
-	j.scratch = floatScratch(c, threads*(j.lens[0]+j.lens[1]+j.lens[2]))
-	if cap(j.slots) < threads {
-		j.slots = make([]attentionSlot, threads)
+	slots, grain := 1, units*j.shares
+	if threads > 1 {
+		slots, grain = c.Threads(), 1
 	}
-	j.slots = j.slots[:threads]
-	j.next.Store(0)
-	err := c.For(threads, 1, j)
+	j.scratch = floatScratch(c, slots*(j.lens[0]+j.lens[1]+j.lens[2]))
+	if cap(j.slots) < slots {
+		j.slots = make([]attentionSlot, slots)
+	}
+	j.slots = j.slots[:slots]
+	err := c.For(units*j.shares, grain, j)
 	clear(j.slots)
 	j.q, j.key, j.val, j.out = headView{}, headView{}, headView{}, headView{}
 	j.mask, j.scores, j.scratch, j.ends, j.offsets = nil, nil, nil, nil, nil
@@ -117,19 +117,15 @@ func (j *attention) run(c *graph.RunCtx) error {
 
 func align16(n int) int { return (n + 15) &^ 15 }
 
-// Do lets slots lo to hi take parts until none is left.
-func (j *attention) Do(lo, hi int) {
+// Do computes parts lo to hi.
+func (j *attention) Do(lo, hi int) { j.DoAs(0, lo, hi) }
+
+// DoAs computes parts lo to hi in the memory of a goroutine.
+func (j *attention) DoAs(worker, lo, hi int) {
 	size := j.lens[0] + j.lens[1] + j.lens[2]
-	for w := lo; w < hi; w++ {
-		for {
-			u := int(j.next.Add(1)) - 1
-			if u >= j.batch*j.kvHeads*j.shares {
-				break
-			}
-			first := u % j.shares * j.share
-			u /= j.shares
-			j.part(&j.slots[w], j.scratch[w*size:(w+1)*size], u/j.kvHeads, u%j.kvHeads, first, min(first+j.share, j.sq))
-		}
+	for u := lo; u < hi; u++ {
+		first := u / j.kvHeads % j.shares * j.share
+		j.part(&j.slots[worker], j.scratch[worker*size:(worker+1)*size], u/j.kvHeads/j.shares, u%j.kvHeads, first, min(first+j.share, j.sq))
 	}
 }
 

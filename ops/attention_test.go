@@ -1,10 +1,16 @@
 package ops
 
 import (
+	"bytes"
+	"context"
 	"math"
 	"slices"
 	"testing"
 
+	"github.com/qrun-onnx/qrun/backend"
+	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/internal/modeltest"
+	"github.com/qrun-onnx/qrun/onnx"
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
@@ -152,6 +158,44 @@ func TestAttentionBitsOfQueries(t *testing.T) {
 			for e := range 16 {
 				if got[h*16+e] != whole[(h*50+i)*16+e] {
 					t.Fatalf("query %d head %d element %d: %v alone, %v among others", i, h, e, got[h*16+e], whole[(h*50+i)*16+e])
+				}
+			}
+		}
+	}
+}
+
+// The bits do not depend on the number of goroutines.
+func TestAttentionBitsOfThreads(t *testing.T) {
+	for _, heads := range []int{1, 5} {
+		parts := []any{mIn("q", mSpec(tensor.Float32, 1, heads, 200, 64)), mIn("k", mSpec(tensor.Float32, 1, heads, 150, 64)), mIn("m", mSpec(tensor.Float32, 1, 150)),
+			mNode("qrun:Attention", "q k k m", "y"), mOut("y")}
+		reg, err := graph.NewRegistry(Defs(backend.All()[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		feeds := map[string]*tensor.Tensor{"q": ramp(t, 1, heads, 200, 64), "k": ramp(t, 1, heads, 150, 64), "m": ramp(t, 1, 150)}
+		var want []byte
+		for _, threads := range []int{1, 2, 5} {
+			model := modeltest.Model(mGraph(parts...))
+			model.Proto.OpsetImport = append(model.Proto.OpsetImport, &onnx.OperatorSetIdProto{Domain: new("qrun"), Version: new(int64(1))})
+			g, err := graph.Build(model, reg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, err := graph.NewExecutable(g, graph.ExecOptions{Threads: threads})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				out, err := x.Run(context.Background(), feeds, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want == nil {
+					want = out["y"].Bytes()
+				}
+				if !bytes.Equal(out["y"].Bytes(), want) {
+					t.Fatalf("%d heads: %d goroutines give other bits", heads, threads)
 				}
 			}
 		}

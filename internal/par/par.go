@@ -2,8 +2,8 @@
 //
 // A Pool belongs to one run at a time. Begin starts its workers, so that their wake-up (tens of microseconds) overlaps
 // the run's first nodes; between loops they poll for a bounded time and then park; End sends them home. Chunks of a loop
-// are claimed one by one by the workers and by the caller, who waits only for chunks that somebody has claimed: a worker
-// that comes late, or whose processor the host took away, costs nothing.
+// are claimed one by one by the workers and by the caller, each from a share of its own first. The caller waits only for
+// chunks that somebody has claimed: a worker that comes late, or whose processor the host took away, costs nothing.
 package par
 
 // Body is the work of a loop. Do handles the indices lo <= i < hi; calls for disjoint ranges run at the same time.

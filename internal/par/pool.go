@@ -22,17 +22,25 @@ type Pool struct {
 	hook    func()   // of tests: delays that make rare interleavings frequent
 
 	_ [64]byte
-	// word is count<<16 | next of the present loop: next < count says that chunk next is to be claimed. Whoever moves
-	// word from next to next+1 owns that chunk, and with it the certainty that the fields of the job stay as they are
-	// until the chunk is reported in finished: so they are read after the claim, never before.
-	word atomic.Uint32
-	_    [64]byte
-	job  job
-	_    [64]byte
+	// shares are the chunks of the present loop, one share for each goroutine that is at work, in order: in loop after
+	// loop over the same rows a goroutine begins with the rows that its processor's cache has, and takes others when it
+	// has done its own.
+	shares []share
+	_      [64]byte
+	job    job
+	_      [64]byte
 	// finished counts the chunks that are over.
 	finished atomic.Uint32
 	failure  atomic.Pointer[PanicError]
 	_        [64]byte
+}
+
+// share is end<<16 | next of a range of chunks: next < end says that chunk next is to be claimed. Whoever moves it from
+// next to next+1 owns that chunk, and with it the certainty that the fields of the job stay as they are until the chunk
+// is reported in finished: so they are read after the claim, never before.
+type share struct {
+	word atomic.Uint32
+	_    [60]byte
 }
 
 type job struct {
@@ -53,7 +61,7 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 func NewPool(l *Limit) *Pool {
 	p := &Pool{limit: l}
 	if l.n > 1 {
-		p.workers = make([]worker, l.n-1)
+		p.workers, p.shares = make([]worker, l.n-1), make([]share, l.n)
 		for i := range p.workers {
 			p.workers[i].init(p, i+1)
 		}
@@ -134,7 +142,7 @@ func (p *Pool) For(n, grain int, b Body) error {
 		doAll(b, n)
 		return nil
 	}
-	return p.share(n, grain, b)
+	return p.spread(n, grain, b)
 }
 
 //go:noinline
@@ -146,13 +154,15 @@ func doAll(b Body, n int) {
 	b.Do(0, n)
 }
 
-func (p *Pool) share(n, grain int, b Body) error {
+func (p *Pool) spread(n, grain int, b Body) error {
 	p.inLoop, p.shared = true, true
 	p.job.body, p.job.cut = b, newCut(n, grain, p.taken+1)
 	p.job.as, _ = b.(WorkerBody)
 	count := uint32(p.job.cut.count)
 	p.finished.Store(0)
-	p.word.Store(count << 16)
+	for i, n := uint32(0), uint32(p.taken+1); i < n; i++ {
+		p.shares[i].word.Store((i+1)*count/n<<16 | i*count/n)
+	}
 	for i := range p.workers[:p.taken] {
 		p.workers[i].wake()
 	}
@@ -183,26 +193,34 @@ func (p *Pool) cancelled() error {
 
 // pending reports whether a chunk is there to be claimed.
 func (p *Pool) pending() bool {
-	w := p.word.Load()
-	return w&0xffff < w>>16
-}
-
-// help claims one chunk and does it; it reports whether there was one.
-func (p *Pool) help(as int) bool {
-	for {
-		w := p.word.Load()
-		next := w & 0xffff
-		if next >= w>>16 {
-			return false
-		}
-		if p.word.CompareAndSwap(w, w+1) {
-			if p.hook != nil {
-				p.hook()
-			}
-			p.chunk(as, int(next))
+	for i := range p.shares {
+		if w := p.shares[i].word.Load(); w&0xffff < w>>16 {
 			return true
 		}
 	}
+	return false
+}
+
+// help claims one chunk and does it; it reports whether there was one. Shares of others come after its own.
+func (p *Pool) help(as int) bool {
+	for i := range p.shares {
+		s := &p.shares[(as+i)%len(p.shares)]
+		for {
+			w := s.word.Load()
+			next := w & 0xffff
+			if next >= w>>16 {
+				break
+			}
+			if s.word.CompareAndSwap(w, w+1) {
+				if p.hook != nil {
+					p.hook()
+				}
+				p.chunk(as, int(next))
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // chunk is not inlined for the sake of the stop-the-world phases of the garbage collector: a loop around assembly in
