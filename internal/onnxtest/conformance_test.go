@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun"
 )
 
-// TestConformance runs all node tests of ONNX on the best kernels. testdata/known_failures.txt lists those that must not
+// TestConformance runs all node tests of ONNX on every tier of kernels that this CPU has. testdata/known_failures.txt lists those that must not
 // pass, each with its reason; a listed test that passes is a failure. The tolerances are those of ONNX's own runner.
 func TestConformance(t *testing.T) {
 	archive, ok := Shared("conformance", "onnx-testdata.tar.xz")
@@ -27,12 +27,22 @@ func TestConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tiers := qrun.Environment().Backends
+	if testing.Short() {
+		tiers = tiers[:1]
+	}
+	for _, tier := range tiers {
+		t.Run(tier, func(t *testing.T) { runConformance(t, cases, known, tier) })
+	}
+}
+
+func runConformance(t *testing.T, cases []Case, known Expectations, tier string) {
 	count := map[Status]int{}
 	used := map[string]bool{}
 	limits := func(Case) Limits { return Limits{RTol: 1e-3, ATol: 1e-5} }
 	for _, c := range cases {
 		status, message := Pass, ""
-		for _, r := range Run(context.Background(), c, &qrun.Options{Threads: 2}, limits) {
+		for _, r := range Run(context.Background(), c, &qrun.Options{Threads: 2, Backend: tier}, limits) {
 			if r.Status != Pass && status == Pass {
 				status, message = r.Status, r.Message
 			}
