@@ -37,10 +37,14 @@ func TraceLayers(ctx context.Context, path string, in Tensors, profile Profile, 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := graph.Optimize(g, e.reg, graph.PassOptions{Stages: []graph.Stage{graph.Clean}, KeepIntegers: true}); err != nil {
+	z, err := graph.NewOptimizer(g, e.reg)
+	if err != nil {
 		return nil, err
 	}
-	layers, err := dynquant.Layers(g, e.reg, e.k)
+	if _, err := z.Optimize(graph.PassOptions{Stages: []graph.Stage{graph.Clean}, KeepIntegers: true}); err != nil {
+		return nil, err
+	}
+	layers, err := dynquant.Layers(z, e.k)
 	if err != nil {
 		return nil, err
 	}

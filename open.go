@@ -106,42 +106,43 @@ func (e *engine) prepare(m *onnx.Model, o *Options, s *Session) (*graph.Graph, e
 	quantized := o.Quantize == Dynamic || o.Quantize == FP16
 	passes := graph.PassOptions{Stages: []graph.Stage{graph.Clean, graph.Fuse}, Disable: graphPasses(o.DisablePasses), KeepIntegers: o.Quantize == Dynamic,
 		FoldDequantize: !quantized}
-	if err := g.Infer(); err != nil {
+	z, err := graph.NewOptimizer(g, e.reg)
+	if err != nil {
 		return nil, err
 	}
-	if err := e.apply(g, dynquant.FuseQDQ(), passes, o, s); err != nil {
+	if err := s.apply(z, dynquant.FuseQDQ(), passes, o); err != nil {
 		return nil, err
 	}
-	if err := e.optimize(g, passes, s); err != nil {
+	if err := s.optimize(z, passes); err != nil {
 		return nil, err
 	}
-	if err := e.apply(g, dynquant.FuseChains(), passes, o, s); err != nil {
+	if err := s.apply(z, dynquant.FuseChains(), passes, o); err != nil {
 		return nil, err
 	}
 	if quantized {
 		c := dynquant.Config{Kernels: e.k, Profile: string(o.profile()), Half: o.Quantize == FP16, Ops: o.Ops, Only: o.Only, Exclude: o.Exclude,
 			MinElements: o.MinElements, Threads: threads(o)}
-		if s.report, err = dynquant.Quantize(g, e.reg, c); err != nil {
+		if s.report, err = dynquant.Quantize(z, c); err != nil {
 			return nil, err
 		}
 		s.logReport()
 	}
 	passes.Stages, passes.KeepIntegers, passes.FoldDequantize = nil, false, true
-	return g, e.optimize(g, passes, s)
+	return g, s.optimize(z, passes)
 }
 
 // apply runs a pass of package dynquant unless it is switched off.
-func (e *engine) apply(g *graph.Graph, p graph.Pass, po graph.PassOptions, o *Options, s *Session) error {
+func (s *Session) apply(z *graph.Optimizer, p graph.Pass, po graph.PassOptions, o *Options) error {
 	if slices.Contains(o.DisablePasses, p.Name) {
 		return nil
 	}
-	n, err := graph.Apply(g, e.reg, p, po)
+	n, err := z.Apply(p, po)
 	s.passes = append(s.passes, graph.PassStat{Pass: p.Name, Changed: n})
 	return err
 }
 
-func (e *engine) optimize(g *graph.Graph, o graph.PassOptions, s *Session) error {
-	stats, err := graph.Optimize(g, e.reg, o)
+func (s *Session) optimize(z *graph.Optimizer, o graph.PassOptions) error {
+	stats, err := z.Optimize(o)
 	if err != nil {
 		return err
 	}

@@ -80,12 +80,8 @@ func (f *boundedFrame) alloc(d tensor.DType, shape []int) (*tensor.Tensor, error
 
 // foldConstants makes constants of what follows from constants and from shapes that are known at load.
 func foldConstants(g *Graph, pc *PassCtx) (changed int, err error) {
-	known, err := pc.inferred()
-	if err != nil {
-		return 0, err
-	}
 	for n := range pc.Nodes(g) {
-		out, ok := foldedNode(n, pc, known)
+		out, ok := foldedNode(n, pc, pc.known)
 		if !ok {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 type InferCtx struct {
 	Node   *Node // for messages; not to be changed
 	in     []*tensor.Spec
+	specs  []tensor.Spec // what in points to
 	consts []*tensor.Tensor
 	ints   [][]tensor.Dim
 	out    []tensor.Spec

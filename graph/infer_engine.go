@@ -38,6 +38,7 @@ type inference struct {
 	// distinct: every open dimension of an output gets a symbol of its own, unless it is known to be another one.
 	distinct bool
 	symbols  int
+	free     []*InferCtx // to be used again
 }
 
 func newInference(load bool, outer Known) *inference {
@@ -111,13 +112,11 @@ func (e *inference) node(n *Node) error {
 	if n.Op == nil {
 		return nodeError(n, e, errors.New("node has no operator"))
 	}
-	c := &InferCtx{Node: n, eng: e,
-		in: make([]*tensor.Spec, len(n.In)), consts: make([]*tensor.Tensor, len(n.In)), ints: make([][]tensor.Dim, len(n.In)),
-		out: make([]tensor.Spec, len(n.Out)), outC: make([]*tensor.Tensor, len(n.Out)), outI: make([][]tensor.Dim, len(n.Out))}
+	c := e.ctx(n)
 	for i, v := range n.In {
 		if v != nil {
-			s := e.Spec(v)
-			c.in[i], c.consts[i], c.ints[i] = &s, e.Const(v), e.intsOf(v)
+			c.specs[i], c.consts[i], c.ints[i] = e.Spec(v), e.Const(v), e.intsOf(v)
+			c.in[i] = &c.specs[i]
 		}
 	}
 	if err := inferOp(n, c); err != nil {
@@ -129,7 +128,30 @@ func (e *inference) node(n *Node) error {
 		}
 	}
 	e.compute(n, c)
+	e.free = append(e.free, c)
 	return nil
+}
+
+// ctx is an empty context for a node; the one around it, of a node with a body, is in use.
+func (e *inference) ctx(n *Node) *InferCtx {
+	c := &InferCtx{}
+	if k := len(e.free); k > 0 {
+		c, e.free = e.free[k-1], e.free[:k-1]
+	}
+	c.Node, c.eng = n, e
+	c.in, c.specs, c.consts, c.ints = zeroed(c.in, len(n.In)), zeroed(c.specs, len(n.In)), zeroed(c.consts, len(n.In)), zeroed(c.ints, len(n.In))
+	c.out, c.outC, c.outI = zeroed(c.out, len(n.Out)), zeroed(c.outC, len(n.Out)), zeroed(c.outI, len(n.Out))
+	return c
+}
+
+// zeroed is n zero elements, in the memory of s where they fit.
+func zeroed[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
 }
 
 // inferOp calls the operator; a panic of it is an error.
@@ -262,6 +284,7 @@ func (g *Graph) Infer() error {
 
 func (g *Graph) infer() (*inference, error) {
 	e := newInference(true, nil)
+	e.specs = make(map[*Value]tensor.Spec, len(g.Nodes)+len(g.Inputs))
 	if err := e.graph(g, nil, nil); err != nil {
 		return nil, err
 	}
@@ -363,7 +386,12 @@ func nodeError(n *Node, k Known, err error) *NodeError {
 }
 
 // bodyNames lists a node's bodies in a fixed order.
-func bodyNames(n *Node) []string { return slices.Sorted(maps.Keys(n.Bodies)) }
+func bodyNames(n *Node) []string {
+	if len(n.Bodies) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(n.Bodies))
+}
 
 // Spec implements Known with what the values carry.
 func (g *Graph) Spec(v *Value) tensor.Spec { return v.Spec }

@@ -80,67 +80,14 @@ type PassStat struct {
 // Optimize infers the model's graph g and runs passes on it and its bodies. The names of graph inputs and outputs stay.
 // It fails for a name of a pass that does not exist.
 func Optimize(g *Graph, reg *Registry, o PassOptions) ([]PassStat, error) {
-	list, err := selectPasses(o)
+	if _, err := selectPasses(o); err != nil {
+		return nil, err
+	}
+	z, err := NewOptimizer(g, reg)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.Infer(); err != nil {
-		return nil, err
-	}
-	stats := make([]PassStat, len(list))
-	for i, p := range list {
-		stats[i].Pass = p.Name
-	}
-	z := &optimizer{g: g, reg: reg, o: o}
-	for range 3 {
-		total := 0
-		for i, p := range list {
-			n, err := z.apply(p)
-			if err != nil {
-				return nil, fmt.Errorf("pass %s: %w", p.Name, err)
-			}
-			stats[i].Changed += n
-			total += n
-		}
-		if total == 0 {
-			break
-		}
-	}
-	return stats, nil
-}
-
-// optimizer applies passes one after another to a graph that has been inferred.
-type optimizer struct {
-	g   *Graph
-	reg *Registry
-	o   PassOptions
-	pc  *PassCtx // of the graph as it is, nil when it has changed
-}
-
-func (z *optimizer) apply(p Pass) (total int, err error) {
-	for range maxRounds {
-		if z.pc == nil {
-			z.pc = newPassCtx(z.g, z.reg, z.o)
-		}
-		changed := 0
-		for _, b := range z.pc.graphs() {
-			n, err := p.Run(b, z.pc)
-			if err != nil {
-				return 0, err
-			}
-			changed += n
-		}
-		if changed == 0 {
-			return total, nil
-		}
-		total += changed
-		z.pc.commit()
-		z.pc = nil
-		if err := z.g.Infer(); err != nil {
-			return 0, err
-		}
-	}
-	return total, nil
+	return z.Optimize(o)
 }
 
 func selectPasses(o PassOptions) ([]Pass, error) {

@@ -16,6 +16,7 @@ type PassCtx struct {
 	reg     *Registry
 	root    *Graph
 	all     []*Graph
+	order   []*Graph // all of them, inner ones first
 	maker   map[*Value]*Node
 	readers map[*Value][]*Node // once per input that reads, nodes in bodies included
 	listed  map[*Value]int     // how often a value is an output of a graph
@@ -23,15 +24,17 @@ type PassCtx struct {
 	gone    map[*Node]bool
 	before  map[*Node][]*Node // to be put in front of a node, also when that is gone
 	names   map[string]bool
-	known   *inference
+	known   *inference      // of the graph as it was when the pass began, the contents of values included
 	exact   *inference      // with a symbol of its own for each open dimension of the inputs
 	spliced map[*Graph]bool // graphs whose node list lacks nodes that a pass moved there
 }
 
-func newPassCtx(g *Graph, reg *Registry, o PassOptions) *PassCtx {
-	pc := &PassCtx{Options: o, reg: reg, root: g, maker: map[*Value]*Node{}, readers: map[*Value][]*Node{}, listed: map[*Value]int{},
-		home: map[*Node]*Graph{}, gone: map[*Node]bool{}, before: map[*Node][]*Node{}, spliced: map[*Graph]bool{}}
+func newPassCtx(g *Graph, reg *Registry, known *inference) *PassCtx {
+	size := len(g.Nodes)
+	pc := &PassCtx{reg: reg, root: g, known: known, maker: make(map[*Value]*Node, size), readers: make(map[*Value][]*Node, 2*size),
+		listed: map[*Value]int{}, home: make(map[*Node]*Graph, size), gone: map[*Node]bool{}, before: map[*Node][]*Node{}, spliced: map[*Graph]bool{}}
 	pc.addGraph(g)
+	pc.order = pc.graphs()
 	return pc
 }
 
@@ -60,18 +63,6 @@ func (pc *PassCtx) addNode(g *Graph, n *Node) {
 	for _, name := range bodyNames(n) {
 		pc.addGraph(n.Bodies[name])
 	}
-}
-
-// inferred is what inference knows of the graph as it was when the pass began, the contents of values included.
-func (pc *PassCtx) inferred() (*inference, error) {
-	if pc.known == nil {
-		e, err := pc.root.infer()
-		if err != nil {
-			return nil, err
-		}
-		pc.known = e
-	}
-	return pc.known, nil
 }
 
 // graphs lists the model's graph and all bodies, inner ones first.

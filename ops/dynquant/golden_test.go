@@ -50,11 +50,15 @@ func runCase(dir string, reg *graph.Registry, fuse bool) (got, want []*tensor.Te
 	if g, err = graph.Build(m, reg); err != nil {
 		return nil, nil, nil, err
 	}
-	if _, err := graph.Optimize(g, reg, graph.PassOptions{Stages: []graph.Stage{graph.Clean}, KeepIntegers: true}); err != nil {
+	z, err := graph.NewOptimizer(g, reg)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if _, err := z.Optimize(graph.PassOptions{Stages: []graph.Stage{graph.Clean}, KeepIntegers: true}); err != nil {
 		return nil, nil, nil, err
 	}
 	if fuse {
-		if _, err := graph.Apply(g, reg, FuseChains(), graph.PassOptions{}); err != nil {
+		if _, err := z.Apply(FuseChains(), graph.PassOptions{}); err != nil {
 			return nil, nil, nil, err
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-// Quantize replaces the matrix products of g and its bodies that have a constant weight by quantized ones, as c says, and
-// reports on every candidate. g has been inferred, and has none of the Epilogue passes' fused products yet.
-func Quantize(g *graph.Graph, reg *graph.Registry, c Config) (*Report, error) {
+// Quantize replaces the matrix products of z's graph and its bodies that have a constant weight by quantized ones, as c says, and
+// reports on every candidate. The graph has none of the Epilogue passes' fused products yet.
+func Quantize(z *graph.Optimizer, c Config) (*Report, error) {
 	s, err := newSelection(c)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func Quantize(g *graph.Graph, reg *graph.Registry, c Config) (*Report, error) {
 	if c.Half {
 		p.report.Mode = "fp16"
 	}
-	if _, err := graph.Apply(g, reg, graph.Pass{Name: "quantize", Run: p.run}, graph.PassOptions{}); err != nil {
+	if _, err := z.Apply(graph.Pass{Name: "quantize", Run: p.run}, graph.PassOptions{}); err != nil {
 		return nil, err
 	}
 	names := make([]string, len(p.report.Nodes))

@@ -21,9 +21,9 @@ type Layer struct {
 	repeat []int // channels that the activation repeats in profile row
 }
 
-// Layers finds the matrix products of g and its bodies that Quantize could quantize, with their weights, and does not
+// Layers finds the matrix products of z's graph and its bodies that Quantize could quantize, with their weights, and does not
 // change the graph. Others are left out.
-func Layers(g *graph.Graph, reg *graph.Registry, k *backend.Kernels) ([]*Layer, error) {
+func Layers(z *graph.Optimizer, k *backend.Kernels) ([]*Layer, error) {
 	p := &pass{c: Config{Profile: "row", Kernels: k}, weights: map[weightKey]*weight{}, split: map[*weight][]int{}, sel: &selection{ops: candidateTypes}}
 	var list []*Layer
 	run := func(g *graph.Graph, pc *graph.PassCtx) (int, error) {
@@ -48,7 +48,7 @@ func Layers(g *graph.Graph, reg *graph.Registry, k *backend.Kernels) ([]*Layer, 
 		}
 		return 0, nil
 	}
-	_, err := graph.Apply(g, reg, graph.Pass{Name: "layers", Run: run}, graph.PassOptions{})
+	_, err := z.Apply(graph.Pass{Name: "layers", Run: run}, graph.PassOptions{})
 	return list, err
 }
 
