@@ -59,8 +59,9 @@ type attention struct {
 	scale, softcap        float32
 	mask                  []float32 // added to the scores; nil: none
 	maskB, maskH, maskS   int       // distances of its entries, 0 where it is repeated; positions of keys are adjacent
-	ends                  []int     // per batch entry: the number of keys that take part; nil: all
-	causal                bool      // query i sees keys up to i+offset
+	limit                 scoreLimit
+	ends                  []int // per batch entry: the number of keys that take part; nil: all
+	causal                bool  // query i sees keys up to i+offset
 	offset                int
 	offsets               []int // per batch entry, in place of offset
 	window                int   // with causal: at most so many keys, 0: no limit
@@ -111,7 +112,7 @@ func (j *attention) run(c *graph.RunCtx) error {
 	err := c.For(units*j.shares, grain, j)
 	clear(j.slots)
 	j.q, j.key, j.val, j.out = headView{}, headView{}, headView{}, headView{}
-	j.mask, j.scores, j.scratch, j.ends, j.offsets = nil, nil, nil, nil, nil
+	j.mask, j.limit.data, j.scores, j.scratch, j.ends, j.offsets = nil, nil, nil, nil, nil, nil
 	return err
 }
 
@@ -174,7 +175,7 @@ func (j *attention) product(s *attentionSlot) {
 
 // simple reports whether the scores of a query are scaled and masked and nothing else.
 func (j *attention) simple() bool {
-	return j.stage == scoreNone && j.softcap <= 0 && !j.causal && j.ends == nil
+	return j.stage == scoreNone && j.softcap <= 0 && !j.causal && j.ends == nil && j.limit.data == nil
 }
 
 // softmax turns n rows of raw scores into probabilities, from query first on, when the job is simple.
@@ -251,6 +252,9 @@ func (j *attention) row(s []float32, b, h, i int) {
 		if mask != nil {
 			j.k.Binary(backend.Add, out[lo:hi], seen, mask)
 		}
+	}
+	if j.limit.data != nil {
+		mask = j.limited(seen, mask, b, h, i, lo)
 	}
 	clear(s[:lo])
 	clear(s[hi:])

@@ -8,9 +8,9 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-// fusedAttention is softmax(scale*Q*K^T + mask)*V as fusion passes emit it, qrun.Attention:
+// fusedAttention is softmax(min(scale*Q*K^T + mask, cap))*V as fusion passes emit it, qrun.Attention:
 //
-//	inputs     Q, K, V, mask?
+//	inputs     Q, K, V, mask?, cap?
 //	attributes scale (default 1/sqrt(size)), causal, nan_zero, num_heads, kv_num_heads (default num_heads),
 //	           q_layout, k_layout, v_layout, y_layout, q_first, k_first, v_first
 //
@@ -19,9 +19,9 @@ import (
 // on are read, num_heads or kv_num_heads of them when these are given. Y has three dimensions with layout "bsh" or, where
 // no layout is given, when Q has.
 //
-// The batches of Q, K, V and the mask are broadcast; the mask is float32 and broadcasts with [batch, heads, queries, keys]
-// as in Add, so that it may repeat a single query or key, too. A query whose scores are all -Inf gives NaN; with nan_zero
-// every row of probabilities that is NaN counts as zeros.
+// Batches, and heads of which there is one, are broadcast; so are mask and cap, float32, with [batch, heads, queries, keys]
+// as in Add, so that they may repeat a single query or key, too. Several heads of Q may share one of K and V. A query
+// whose scores are all -Inf gives NaN; with nan_zero every row of probabilities that is NaN counts as zeros.
 type fusedAttention struct {
 	l              lib
 	q, k, v        attentionOperand
@@ -82,7 +82,7 @@ func (p *attentionOperand) dims(s tensor.Spec) (d attentionDims, err error) {
 }
 
 func (o *fusedAttention) Infer(c *graph.InferCtx) error {
-	if err := needInputs(c, 3, 4); err != nil {
+	if err := needInputs(c, 3, 5); err != nil {
 		return err
 	}
 	for i := range c.NumIn() {
@@ -104,11 +104,14 @@ func (o *fusedAttention) Infer(c *graph.InferCtx) error {
 	if err != nil {
 		return err
 	}
-	if !c.In(0).Ranked || !c.In(1).Ranked || !c.In(2).Ranked || c.Has(3) && !c.In(3).Ranked {
+	if !c.In(0).Ranked || !c.In(1).Ranked || !c.In(2).Ranked || c.Has(3) && !c.In(3).Ranked || c.Has(4) && !c.In(4).Ranked {
 		c.Out(0, tensor.Unranked(tensor.Float32))
 		return nil
 	}
-	batch, queries, err := o.broadcast(c, q, k, v)
+	if err := shareHeads(&q, &k, &v); err != nil {
+		return err
+	}
+	batch, queries, err := o.broadcast(c, &q, k, v)
 	if err != nil {
 		return err
 	}
@@ -134,17 +137,33 @@ func (o *fusedAttention) Infer(c *graph.InferCtx) error {
 	return nil
 }
 
+// shareHeads sets the heads of keys and values to the larger number of them, and so those of a single query head.
+func shareHeads(q, k, v *attentionDims) error {
+	h, ok := broadcastDim(k.heads, v.heads)
+	if !ok {
+		return fmt.Errorf("keys of %v heads and values of %v do not fit together", k.heads, v.heads)
+	}
+	if k.heads, v.heads = h, h; q.heads.Size == 1 {
+		q.heads = h
+	}
+	return nil
+}
+
 // broadcast is the batch and the number of queries of the result, as the products and the sum with the mask have them.
-func (o *fusedAttention) broadcast(c *graph.InferCtx, q, k, v attentionDims) (batch, queries tensor.Dim, err error) {
+// A single head of q becomes as many as the mask has.
+func (o *fusedAttention) broadcast(c *graph.InferCtx, q *attentionDims, k, v attentionDims) (batch, queries tensor.Dim, err error) {
 	sum := func(dims ...tensor.Dim) tensor.Spec { return tensor.Ranked(tensor.Float32, dims) }
 	one := tensor.Fixed(1)
 	scores := []tensor.Spec{sum(q.batch, q.heads, q.seq, k.seq), sum(k.batch, one, one, one)}
-	if c.Has(3) {
-		m := c.In(3)
+	for i := 3; i < 5; i++ {
+		if !c.Has(i) {
+			continue
+		}
+		m := c.In(i)
 		if len(m.Dims) > 4 {
 			return batch, queries, fmt.Errorf("mask %v, want at most four dimensions", m)
 		}
-		if i := len(m.Dims) - 3; i >= 0 && m.Dims[i].Size != 1 && !agree(m.Dims[i], q.heads) {
+		if i := len(m.Dims) - 3; i >= 0 && m.Dims[i].Size != 1 && q.heads.Size != 1 && !agree(m.Dims[i], q.heads) {
 			return batch, queries, fmt.Errorf("mask %v does not fit %v heads", m, q.heads)
 		}
 		scores = append(scores, m)
@@ -153,7 +172,7 @@ func (o *fusedAttention) broadcast(c *graph.InferCtx, q, k, v attentionDims) (ba
 	if err != nil {
 		return batch, queries, err
 	}
-	if !agree(s.Dims[3], v.seq) {
+	if q.heads = s.Dims[1]; !agree(s.Dims[3], v.seq) {
 		return batch, queries, fmt.Errorf("scores of %v keys and %v values do not fit together", s.Dims[3], v.seq)
 	}
 	b, ok := broadcastDim(s.Dims[0], v.batch)
@@ -194,7 +213,7 @@ func (o *fusedAttention) Run(c *graph.RunCtx) error {
 	j.q, q = o.q.view(c.In[0])
 	j.key, k = o.k.view(c.In[1])
 	j.val, v = o.v.view(c.In[2])
-	j.heads, j.kvHeads, j.d, j.dv, j.sk = q.heads, k.heads, q.size, v.size, v.seq
+	j.heads, j.kvHeads, j.d, j.dv, j.sk = q.heads, max(k.heads, v.heads), q.size, v.size, v.seq
 	j.keyT = o.k.layout == "bhds" && c.In[1].Rank() == 4
 	o.setOut(c.Out[0], j)
 	if q.seq != j.sq {
@@ -205,10 +224,13 @@ func (o *fusedAttention) Run(c *graph.RunCtx) error {
 	}
 	for _, x := range []struct {
 		v *headView
-		n int
-	}{{&j.q, q.batch}, {&j.key, k.batch}, {&j.val, v.batch}} {
-		if x.n == 1 {
+		n headSizes
+	}{{&j.q, q}, {&j.key, k}, {&j.val, v}} {
+		if x.n.batch == 1 {
 			x.v.batch = 0
+		}
+		if x.n.heads == 1 {
+			x.v.head = 0
 		}
 	}
 	j.scale = o.scale
@@ -216,9 +238,14 @@ func (o *fusedAttention) Run(c *graph.RunCtx) error {
 		j.scale = float32(1 / math.Sqrt(float64(j.d)))
 	}
 	j.softcap, j.causal, j.offset, j.window = 0, o.causal, 0, 0
-	j.stage, j.scores, j.mask, j.blind = scoreNone, nil, nil, o.blind
+	j.stage, j.scores, j.mask, j.limit.data, j.blind = scoreNone, nil, nil, nil, o.blind
+	if len(c.In) > 4 && c.In[4] != nil && j.sk > 0 {
+		o.setMask(c, j, c.In[4])
+		j.limit = scoreLimit{j.mask, j.maskB, j.maskH, j.maskS}
+		j.mask = nil
+	}
 	if len(c.In) > 3 && c.In[3] != nil && j.sk > 0 {
-		o.setMask(c, j)
+		o.setMask(c, j, c.In[3])
 	}
 	return j.run(c)
 }
@@ -228,11 +255,15 @@ func (o *fusedAttention) setOut(t *tensor.Tensor, j *attention) {
 	s, data := t.Shape(), tensor.View[float32](t)
 	j.batch = s[0]
 	if len(s) == 3 || o.y == "bshd" {
-		j.sq = s[1]
+		if j.sq = s[1]; len(s) == 4 {
+			j.heads = s[2]
+		} else if j.dv > 0 {
+			j.heads = s[2] / j.dv
+		}
 		j.out = bsh(data, j.sq, j.heads, j.dv)
 		return
 	}
-	j.sq = s[2]
+	j.heads, j.sq = s[1], s[2]
 	j.out = bhs(data, j.heads, j.sq, j.dv)
 }
 
@@ -246,8 +277,8 @@ func repeated(c *graph.RunCtx, v headView, n headSizes, seq int) headView {
 	return out
 }
 
-func (o *fusedAttention) setMask(c *graph.RunCtx, j *attention) {
-	shape, m := c.In[3].Shape(), tensor.View[float32](c.In[3])
+func (o *fusedAttention) setMask(c *graph.RunCtx, j *attention, t *tensor.Tensor) {
+	shape, m := t.Shape(), tensor.View[float32](t)
 	if len(shape) == 0 || shape[len(shape)-1] != j.sk { // one number for all keys
 		wide := floatScratch(c, len(m)*j.sk)
 		for i, v := range m {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -169,4 +170,20 @@ func (j *attention) maskStrides(shape []int) {
 			step *= shape[at]
 		}
 	}
+}
+
+// scoreLimit is an upper bound of masked scores, with the distances of its entries as those of the mask.
+type scoreLimit struct {
+	data               []float32
+	batch, head, query int
+}
+
+// limited adds the mask to the scores of a query, from key lo on, and bounds them. It returns the mask that is left to add.
+func (j *attention) limited(s, mask []float32, b, h, i, lo int) []float32 {
+	if mask != nil {
+		j.k.Binary(backend.Add, s, s, mask)
+	}
+	at := b*j.limit.batch + h*j.limit.head + i*j.limit.query + lo
+	j.k.Binary(backend.Min, s, s, j.limit.data[at:at+len(s)])
+	return nil
 }
