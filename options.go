@@ -51,8 +51,8 @@ type Options struct {
 	// Threads is the number of goroutines that a Run, and concurrent Runs of one session together, compute on.
 	// 0 is GOMAXPROCS.
 	Threads int
-	// Backend forces a tier of kernels: scalar, avx2, avxvnni, avx512vnni, amx. "" takes the environment variable
-	// QRUN_BACKEND, else the best that the processor has.
+	// Backend forces a tier of kernels: scalar, avx2, avxvnni, avx512vnni, amx; on arm64 scalar, neon, neondot, neoni8mm.
+	// "" takes the environment variable QRUN_BACKEND, else the best that the processor has.
 	Backend string
 	// DisablePasses switches rewriting passes off by name; Passes lists them.
 	DisablePasses []string

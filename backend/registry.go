@@ -18,6 +18,9 @@ var tiers = [...]struct {
 	{"avx512vnni", asm.AVX512VNNI, asm.AVX512},
 	{"avxvnni", asm.AVXVNNI, asm.AVX2},
 	{"avx2", asm.AVX2, asm.AVX2},
+	{"neoni8mm", asm.NEONI8MM, asm.NEON},
+	{"neondot", asm.NEONDOT, asm.NEON},
+	{"neon", asm.NEON, asm.NEON},
 	{"scalar", asm.Scalar, asm.Scalar},
 }
 
@@ -49,7 +52,7 @@ func All() []*Kernels {
 		k.u8s8 = intLayout(t.ints)
 		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats)
 		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats)
-		if t.floats != asm.Scalar {
+		if asm.Has(asm.AVX2) && t.floats != asm.Scalar {
 			k.transpose, k.interleave = asm.TransposeAVX2, asm.Interleave4AVX2
 		}
 		if t.ints == asm.AVX2 {
@@ -74,7 +77,7 @@ func intLayout(isa asm.ISA) layout {
 	case asm.AVX2:
 		return newLayout(kernels, isa, 8, 2, 24)
 	}
-	return newLayout(kernels, isa, asm.ScalarCols, 1, 1)
+	return newLayout(kernels, asm.Scalar, asm.ScalarCols, 1, 1)
 }
 
 func floatLayout(kernels []asm.Kernel, isa asm.ISA) layout {
@@ -84,7 +87,7 @@ func floatLayout(kernels []asm.Kernel, isa asm.ISA) layout {
 	case asm.AVX2:
 		return newLayout(kernels, isa, 8, 1, 16)
 	}
-	return newLayout(kernels, isa, asm.ScalarCols, 1, 1)
+	return newLayout(kernels, asm.Scalar, asm.ScalarCols, 1, 1)
 }
 
 // tileLayout has tile registers for more rows than fewRows and AVX512-VNNI, on the same panels, for others.

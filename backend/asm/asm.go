@@ -16,6 +16,9 @@ const (
 	AVX512                // AVX2 and AVX-512 F, BW, DQ, VL
 	AVX512VNNI            // AVX512 and AVX512-VNNI
 	AMX                   // AVX512VNNI and the tile registers of AMX-INT8
+	NEON                  // arm64: the vectors that every processor has
+	NEONDOT               // NEON and the dot products of bytes
+	NEONI8MM              // NEONDOT and the matrix products of bytes
 )
 
 // Kernel describes a kernel.

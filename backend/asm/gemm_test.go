@@ -8,7 +8,8 @@ import (
 	"github.com/qrun-onnx/qrun/backend/asm/asmtest"
 )
 
-var isaNames = map[string]asm.ISA{"scalar": asm.Scalar, "avx2": asm.AVX2, "avxvnni": asm.AVXVNNI, "avx512": asm.AVX512, "avx512vnni": asm.AVX512VNNI, "amx": asm.AMX}
+var isaNames = map[string]asm.ISA{"scalar": asm.Scalar, "avx2": asm.AVX2, "avxvnni": asm.AVXVNNI, "avx512": asm.AVX512, "avx512vnni": asm.AVX512VNNI, "amx": asm.AMX,
+	"neon": asm.NEON, "neondot": asm.NEONDOT, "neoni8mm": asm.NEONI8MM}
 
 // testKernels runs f on every kernel that this CPU has. With QRUN_TEST_REQUIRE a missing one is a failure.
 func testKernels(t *testing.T, kernels []asm.Kernel, f func(t *testing.T, i int, d asm.Kernel)) {

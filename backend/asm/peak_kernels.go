@@ -15,6 +15,10 @@ const (
 	PeakFMAAVX512
 	PeakDOTAVX512VNNI
 	PeakDOTAMX
+	PeakFMANEON
+	PeakMADDNEON
+	PeakDOTNEONDOT
+	PeakDOTNEONI8MM
 )
 
 // PeakKernels describes the kernels, by number.
@@ -26,4 +30,8 @@ var PeakKernels = [...]Kernel{
 	{Name: "peakFMAAVX512", ISA: AVX512, M: 24, N: 16},
 	{Name: "peakDOTAVX512VNNI", ISA: AVX512VNNI, M: 24, N: 64},
 	{Name: "peakDOTAMX", ISA: AMX, M: 4, N: 16384},
+	{Name: "peakFMANEON", ISA: NEON, M: 24, N: 4},
+	{Name: "peakMADDNEON", ISA: NEON, M: 16, N: 8},
+	{Name: "peakDOTNEONDOT", ISA: NEONDOT, M: 24, N: 16},
+	{Name: "peakDOTNEONI8MM", ISA: NEONI8MM, M: 24, N: 32},
 }

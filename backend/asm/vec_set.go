@@ -76,6 +76,8 @@ func NewVector(isa ISA) *Vector {
 		isa = AVX2
 	case AVX512VNNI, AMX:
 		isa = AVX512
+	case NEONDOT, NEONI8MM:
+		isa = NEON
 	}
 	return &Vector{
 		unary:    VecUnary(first(VecUnaryKernels[:], isa)),

@@ -60,6 +60,8 @@ func fits(form []string, args []Operand) bool {
 // letter is the operand's kind as in the table's forms.
 func letter(a Operand) string {
 	switch a := a.(type) {
+	case Lane:
+		return "e"
 	case Reg:
 		switch a.Kind {
 		case KindGP:
@@ -68,6 +70,8 @@ func letter(a Operand) string {
 			return "k"
 		case KindTile:
 			return "t"
+		case KindR:
+			return "r"
 		}
 		return "v"
 	case Mem:

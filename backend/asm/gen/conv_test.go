@@ -11,7 +11,7 @@ import (
 
 // TestConv runs the convolutions in the interpreter, against the reference in Go.
 func TestConv(t *testing.T) {
-	for i, k := range convFamily().Kernels {
+	for i, k := range interpreted(convFamily()) {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			for _, g := range asmtest.ConvCases(asm.ConvF32Kernels[i+1]) {
@@ -25,7 +25,7 @@ func TestConv(t *testing.T) {
 			}
 		})
 	}
-	for _, k := range depthwiseFamily().Kernels {
+	for _, k := range interpreted(depthwiseFamily()) {
 		for i, g := range asmtest.DepthwiseCases() {
 			if i%7 > 1 { // natively all are run
 				continue

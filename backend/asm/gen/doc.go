@@ -24,6 +24,18 @@
 //
 // A kernel may change integer fields of its arguments, never pointers: one past the end of its buffer, left in memory, breaks the garbage collector.
 //
+// Kernels of arm64 (NEON and what builds on it) are written the same way with arm64's registers and instructions: R registers
+// from k.GP, V registers of 16 bytes from k.V, the argument pointer in R0.
+//
+//	k.Op("MOVD", Imm(3), r)                      // armOps: as Go's assembler knows them; k.Op("ADR", k.Lanes(...), r) is the address of constants
+//	k.Op("LDR.Q", At(src, 16), x)                // memoryOp describes loads, stores and prefetches
+//	k.Op("LDR.Q", At(src, 16).Post(), x)         // load, then add 16 to src
+//	k.Op("FMLA.4S", b, a, acc)                   // neonOps: the mnemonic and the arrangement of its result
+//	k.Op("FMLA.4S", b.Lane(2), a, acc)           // by element
+//
+// All that touches a vector register is encoded by the generator, which a test compares with a disassembler. The
+// interpreter does not know arm64: the tests of packages asm and backend run those kernels under qemu.
+//
 // Kernels are collected in a Family (one Args struct, one .s file per instruction set, one reference in Go); families() lists all.
 // A test runs a kernel with run(t, k, map[string]any{"Dst": buf(dst), "N": 5}): any access outside the buffers fails.
 package main

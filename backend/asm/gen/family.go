@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"slices"
 	"strings"
 )
 
@@ -22,17 +23,30 @@ func (f *Family) files() map[string][]byte {
 	out := map[string][]byte{
 		"args_" + strings.ToLower(f.Args.Name) + ".go": gofmt(f.Args.text()),
 		f.Name + "_kernels.go":                         gofmt(f.table()),
-		f.Name + "_amd64.go":                           gofmt(f.stubs()),
 		f.Name + "_noasm.go":                           gofmt(f.fallback()),
 	}
-	byISA := map[string][]*Kernel{}
+	for _, arch := range f.archs() {
+		out[f.Name+"_"+arch+".go"] = gofmt(f.stubs(arch))
+	}
+	byISA := map[*ISA][]*Kernel{}
 	for _, k := range f.Kernels {
-		byISA[k.ISA.Name] = append(byISA[k.ISA.Name], k)
+		byISA[k.ISA] = append(byISA[k.ISA], k)
 	}
 	for isa, kernels := range byISA {
-		out[f.Name+"_"+isa+"_amd64.s"] = []byte(asmFile(kernels))
+		out[f.Name+"_"+isa.Name+"_"+isa.arch()+".s"] = []byte(asmFile(kernels))
 	}
 	return out
+}
+
+// archs are the architectures that the family has kernels for; others run the scalar one.
+func (f *Family) archs() []string {
+	var archs []string
+	for _, k := range f.Kernels {
+		if a := k.ISA.arch(); !slices.Contains(archs, a) {
+			archs = append(archs, a)
+		}
+	}
+	return archs
 }
 
 func gofmt(src string) []byte {
@@ -81,15 +95,16 @@ func (f *Family) table() string {
 	return b.String()
 }
 
-func (f *Family) stubs() string {
+func (f *Family) stubs(arch string) string {
 	var b bytes.Buffer
+	kernels := slices.DeleteFunc(slices.Clone(f.Kernels), func(k *Kernel) bool { return k.ISA.arch() != arch })
 	fmt.Fprintf(&b, "%s//go:build !purego\n\npackage asm\n\n", header)
 	fmt.Fprintf(&b, "// Call runs the kernel. It is not inlined, so that a loop of calls can be preempted.\n//\n//go:noinline\nfunc (k %s) Call(a *Args%s) {\nswitch k {\n", f.Type, f.Args.Name)
-	for _, k := range f.Kernels {
+	for _, k := range kernels {
 		fmt.Fprintf(&b, "case %s:\n%s(a)\n", exported(k.Name), k.Name)
 	}
 	fmt.Fprintf(&b, "default:\n%s(a)\n}\n}\n", f.Scalar)
-	for _, k := range f.Kernels {
+	for _, k := range kernels {
 		doc := fmt.Sprintf("%s is a %s kernel.", k.Name, f.Type)
 		if k.M != 0 || k.N != 0 {
 			doc = fmt.Sprintf("%s is a %s kernel of %d rows and %d columns.", k.Name, f.Type, k.M, k.N)
@@ -103,8 +118,12 @@ func (f *Family) stubs() string {
 }
 
 func (f *Family) fallback() string {
-	return fmt.Sprintf("%s//go:build !amd64 || purego\n\npackage asm\n\n// Call runs the scalar kernel: there is no other here.\n//\n//go:noinline\nfunc (k %s) Call(a *Args%s) { %s(a) }\n",
-		header, f.Type, f.Args.Name, f.Scalar)
+	none := "!amd64"
+	if len(f.archs()) > 1 {
+		none = "(!amd64 && !arm64)"
+	}
+	return fmt.Sprintf("%s//go:build %s || purego\n\npackage asm\n\n// Call runs the scalar kernel: there is no other here.\n//\n//go:noinline\nfunc (k %s) Call(a *Args%s) { %s(a) }\n",
+		header, none, f.Type, f.Args.Name, f.Scalar)
 }
 
 func exported(s string) string   { return strings.ToUpper(s[:1]) + s[1:] }

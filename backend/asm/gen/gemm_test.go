@@ -22,7 +22,7 @@ func TestGemm(t *testing.T) {
 		{gemmF32Family(), "float32", func(i int, a *asm.ArgsGemm) { asm.GemmF32(i).Reference(a) }},
 		{gemmF16Family(), "float16", func(i int, a *asm.ArgsGemm) { asm.GemmF16(i).Reference(a) }},
 	} {
-		for i, k := range f.family.Kernels {
+		for i, k := range interpreted(f.family) {
 			t.Run(k.Name, func(t *testing.T) {
 				t.Parallel()
 				d := asm.Kernel{Name: k.Name, ISA: isas[k.ISA], M: k.M, N: k.N}

@@ -70,10 +70,10 @@ type Kernel struct {
 	consts map[uint32]int
 }
 
-// NewKernel starts a kernel; the pointer to its arguments is in AX until FreeArgs.
+// NewKernel starts a kernel; the pointer to its arguments is in AX, or R0 of arm64, until FreeArgs.
 func NewKernel(name string, isa *ISA, args *Args) *Kernel {
 	k := &Kernel{Name: name, ISA: isa, Args: args, live: map[Reg]string{}, labels: map[string]int{}, consts: map[uint32]int{}}
-	k.a = Reg{KindGP, 0}
+	k.a = k.argsReg()
 	k.live[k.a] = "args"
 	return k
 }
@@ -83,8 +83,12 @@ var gpOrder = []int{6, 7, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15}
 
 // GP takes a free general register.
 func (k *Kernel) GP(name string) Reg {
-	for _, n := range gpOrder {
-		if r := (Reg{KindGP, n}); k.live[r] == "" {
+	order := gpOrder
+	if k.ISA.arm() {
+		order = armGP
+	}
+	for _, n := range order {
+		if r := (Reg{k.a.Kind, n}); k.live[r] == "" {
 			k.live[r] = name
 			return r
 		}
@@ -95,26 +99,35 @@ func (k *Kernel) GP(name string) Reg {
 // V takes a free vector register in the instruction set's width.
 func (k *Kernel) V(name string) Reg {
 	for n := range k.ISA.Regs {
-		if k.live[Reg{KindZ, n}] == "" {
-			k.live[Reg{KindZ, n}] = name
+		if r := k.whole(n); k.live[r] == "" {
+			k.live[r] = name
 			return k.view(n)
 		}
 	}
 	panic(k.out("vector", name))
 }
 
+// view is vector register n in the instruction set's width.
 func (k *Kernel) view(n int) Reg {
-	if k.ISA.Width == 64 {
-		return Reg{KindZ, n}
+	if k.ISA.Width == 32 {
+		return Reg{KindY, n}
 	}
-	return Reg{KindY, n}
+	return k.whole(n)
+}
+
+// whole is vector register n in the form that the set of live registers has.
+func (k *Kernel) whole(n int) Reg {
+	if k.ISA.arm() {
+		return Reg{KindQ, n}
+	}
+	return Reg{KindZ, n}
 }
 
 // FreeV is the number of vector registers that are free.
 func (k *Kernel) FreeV() int {
 	free := k.ISA.Regs
 	for r := range k.live {
-		if r.Kind == KindZ {
+		if r.Kind == KindZ || r.Kind == KindQ {
 			free--
 		}
 	}
@@ -160,7 +173,11 @@ func (k *Kernel) Field(name string) Mem { return At(k.a, k.Args.offset(name)) }
 // Load loads an eight-byte argument into a new general register of its name.
 func (k *Kernel) Load(name string) Reg {
 	r := k.GP(name)
-	k.Op("MOVQ", k.Field(name), r)
+	if k.ISA.arm() {
+		k.Op("MOVD", k.Field(name), r)
+	} else {
+		k.Op("MOVQ", k.Field(name), r)
+	}
 	return r
 }
 
@@ -198,7 +215,11 @@ func (k *Kernel) Zeroed(op string, mask Reg, args ...Operand) {
 }
 
 func (k *Kernel) add(in Instr) {
-	if err := check(k.ISA, &in); err != nil {
+	of := check
+	if k.ISA.arm() {
+		of = checkARM
+	}
+	if err := of(k.ISA, &in); err != nil {
 		panic(fmt.Sprintf("%s: %s: %v", k.Name, text(&in), err))
 	}
 	k.Prog = append(k.Prog, in)
@@ -206,6 +227,10 @@ func (k *Kernel) add(in Instr) {
 
 // Clear zeroes a vector register.
 func (k *Kernel) Clear(r Reg) {
+	if k.ISA.arm() {
+		k.Op("MOVI.16B", Imm(0), r)
+		return
+	}
 	if r.N < 16 {
 		k.Op("VPXOR", r.X(), r.X(), r.X()) // zeroes the whole register
 		return
@@ -215,7 +240,9 @@ func (k *Kernel) Clear(r Reg) {
 
 // Ret ends the kernel.
 func (k *Kernel) Ret() {
-	k.Op("VZEROUPPER")
+	if !k.ISA.arm() {
+		k.Op("VZEROUPPER")
+	}
 	k.Op("RET")
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math"
 	"testing"
 	"unsafe"
@@ -21,6 +22,18 @@ type machine struct {
 	data           *buffer // the kernel's constants
 	jump           string  // label to continue at
 	done           bool
+}
+
+// interpreted are the kernels of a family, by number less one, that the machine executes. Those of arm64 are proven under
+// qemu, which executes them natively.
+func interpreted(f *Family) iter.Seq2[int, *Kernel] {
+	return func(yield func(int, *Kernel) bool) {
+		for i, k := range f.Kernels {
+			if !k.ISA.arm() && !yield(i, k) {
+				return
+			}
+		}
+	}
 }
 
 type fault string

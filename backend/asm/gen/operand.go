@@ -14,6 +14,8 @@ const (
 	KindZ
 	KindMask
 	KindTile
+	KindR // general, of arm64
+	KindQ // vector, of arm64
 )
 
 // Operand is a register, a memory location, a constant or a label.
@@ -41,6 +43,10 @@ func (r Reg) String() string {
 		return fmt.Sprintf("K%d", r.N)
 	case KindTile:
 		return fmt.Sprintf("TMM%d", r.N)
+	case KindR:
+		return fmt.Sprintf("R%d", r.N)
+	case KindQ:
+		return fmt.Sprintf("V%d", r.N)
 	}
 	return "none"
 }
@@ -65,6 +71,7 @@ type Mem struct {
 	Scale       int
 	Disp        int
 	Broadcast   bool
+	PostIndex   bool // arm64: Disp is added to Base afterwards
 	sym         string
 }
 

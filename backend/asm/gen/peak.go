@@ -22,14 +22,21 @@ func peakFamily() *Family {
 		}
 		k.Clear(a)
 		k.Clear(b)
-		k.Align()
 		loop := k.Label("loop")
+		if !isa.arm() {
+			k.Align()
+		}
 		k.Bind(loop)
 		for i, r := range acc {
 			seq(k, r, tmp[i%2], a, b)
 		}
-		k.Op("DECQ", n)
-		k.Op("JNZ", loop)
+		if isa.arm() {
+			k.Op("SUBS", Imm(1), n)
+			k.Op("BNE", loop)
+		} else {
+			k.Op("DECQ", n)
+			k.Op("JNZ", loop)
+		}
 		k.Ret()
 		f.Kernels = append(f.Kernels, k)
 	}
@@ -45,6 +52,16 @@ func peakFamily() *Family {
 	add(AVX512, "FMA", 24, 16, fma)
 	add(AVX512VNNI, "DOT", 24, 64, dot)
 	f.Kernels = append(f.Kernels, peakTiles(args))
+	one := func(op string) func(k *Kernel, acc, _, a, b Reg) {
+		return func(k *Kernel, acc, _, a, b Reg) { k.Op(op, a, b, acc) }
+	}
+	add(NEON, "FMA", 24, 4, one("FMLA.4S"))
+	add(NEON, "MADD", 16, 8, func(k *Kernel, acc, tmp, a, b Reg) {
+		k.Op("SMULL.8H", a, b, tmp)
+		k.Op("SADALP.4S", tmp, acc)
+	})
+	add(NEONDOT, "DOT", 24, 16, one("SDOT.4S"))
+	add(NEONI8MM, "DOT", 24, 32, one("USMMLA.4S"))
 	return f
 }
 

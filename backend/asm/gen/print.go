@@ -13,12 +13,18 @@ func asmFile(kernels []*Kernel) string {
 	var b strings.Builder
 	b.WriteString(header + "//go:build !purego\n\n#include \"textflag.h\"\n")
 	for _, k := range kernels {
-		fmt.Fprintf(&b, "\n// func %s(a *Args%s)\nTEXT ·%s(SB), NOSPLIT, $0-8\n\tMOVQ a+0(FP), AX\n", k.Name, k.Args.Name, k.Name)
+		move := "MOVQ"
+		if k.ISA.arm() {
+			move = "MOVD"
+		}
+		fmt.Fprintf(&b, "\n// func %s(a *Args%s)\nTEXT ·%s(SB), NOSPLIT, $0-8\n\t%s a+0(FP), %s\n", k.Name, k.Args.Name, k.Name, move, k.argsReg())
 		for i := range k.Prog {
 			in := &k.Prog[i]
 			switch {
 			case in.Op == "":
 				fmt.Fprintf(&b, "%s:\n", in.target.name)
+			case k.ISA.arm():
+				fmt.Fprintf(&b, "\t%s\n", textARM(k.ISA, in))
 			case encoded(k.ISA, in.Op):
 				fmt.Fprintf(&b, "\t%s // %s\n", bytesDirective(vex(in)), text(in))
 			default:
@@ -36,6 +42,14 @@ func asmFile(kernels []*Kernel) string {
 		}
 	}
 	return b.String()
+}
+
+// argsReg is the register in which a kernel starts with the pointer to its arguments.
+func (k *Kernel) argsReg() Reg {
+	if k.ISA.arm() {
+		return Reg{KindR, 0}
+	}
+	return Reg{KindGP, 0}
 }
 
 // text prints an instruction as Go's assembler reads it.

@@ -20,7 +20,7 @@ func checkVec(t *testing.T, what string, got, want []float32) {
 func TestVecBinary(t *testing.T) {
 	scalar := new(asm.Vector)
 	per := 3*len(binaryFuncs) + 1
-	for i, k := range vecBinaryFamily().Kernels {
+	for i, k := range interpreted(vecBinaryFamily()) {
 		f, form := asm.Binary(i%per/3), i%per%3
 		for _, n := range vecLengths() {
 			a, b := vecValues(n, uint64(n)), vecValues(n, uint64(n)+1000)
@@ -48,7 +48,7 @@ func TestVecBinary(t *testing.T) {
 }
 
 func TestVecReduce(t *testing.T) {
-	for i, k := range vecReduceFamily().Kernels {
+	for i, k := range interpreted(vecReduceFamily()) {
 		name := reduceFuncs[i%len(reduceFuncs)]
 		for _, n := range vecLengths() {
 			for seed := range uint64(2) {

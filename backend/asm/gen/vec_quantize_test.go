@@ -10,7 +10,7 @@ import (
 )
 
 func TestVecQuantize(t *testing.T) {
-	for _, k := range vecQuantizeFamily().Kernels {
+	for _, k := range interpreted(vecQuantizeFamily()) {
 		for _, n := range vecLengths()[1:] {
 			const rows = 2
 			step := (n+15)&^15 + n%3*16

@@ -10,7 +10,7 @@ import (
 func TestVecRow(t *testing.T) {
 	scalar := new(asm.Vector)
 	reference := []func(*asm.Rows){scalar.Softmax, scalar.LogSoftmax, scalar.LayerNorm, scalar.RMSNorm}
-	for i, k := range vecRowFamily().Kernels {
+	for i, k := range interpreted(vecRowFamily()) {
 		fn := i % len(rowFuncs)
 		norm := fn >= 2
 		for _, n := range vecLengths()[1:] {

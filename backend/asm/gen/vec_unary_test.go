@@ -51,7 +51,7 @@ func TestVecUnary(t *testing.T) {
 	if len(funcs) != int(asm.NumUnary) {
 		t.Fatalf("%d functions, want %d", len(funcs), asm.NumUnary)
 	}
-	for i, k := range vecUnaryFamily().Kernels {
+	for i, k := range interpreted(vecUnaryFamily()) {
 		f := asm.Unary(i % len(funcs))
 		for _, n := range vecLengths() {
 			src := vecValues(n, uint64(n))
