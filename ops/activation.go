@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) activations() []graph.Def {
+func activations(l lib) []graph.Def {
 	def := func(name string, since int, types dtypes, mk func(a *graph.Attrs) unary) graph.Def {
 		return graph.Def{Op: name, Since: since, Types: types, New: func(a *graph.Attrs) (graph.Op, error) {
 			ignoreConsumed(a)
@@ -164,7 +164,7 @@ func shrink(a *graph.Attrs) unary {
 		func(x int64) int64 { return int64(f(float64(x))) }, func(x uint64) uint64 { return uint64(f(float64(x))) }}}
 }
 
-func (l lib) biasActivations() []graph.Def {
+func biasActivations(l lib) []graph.Def {
 	return []graph.Def{
 		{Domain: "com.microsoft", Op: "BiasGelu", Since: 1, Types: floatTypes, New: func(*graph.Attrs) (graph.Op, error) { return biasGelu{l, backend.Gelu, true}, nil }},
 		{Domain: "com.microsoft", Op: "FastGelu", Since: 1, Types: floatTypes, New: func(*graph.Attrs) (graph.Op, error) { return biasGelu{l, backend.GeluTanh, false}, nil }},

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) argExtremes() []graph.Def {
+func argExtremes(l lib) []graph.Def {
 	def := func(name string, since int, low bool) graph.Def {
 		return graph.Def{Op: name, Since: since, Types: numberTypes, New: func(a *graph.Attrs) (graph.Op, error) {
 			o := argExtreme{lib: l, low: low, axis: a.Int("axis", 0), keep: a.Bool("keepdims", true)}
@@ -95,10 +95,10 @@ func (o argExtreme) Run(c *graph.RunCtx) error {
 }
 
 type argJob[T number] struct {
-	argExtreme
-	x        []T
-	y        []int64
-	n, inner int
+	low, last bool
+	x         []T
+	y         []int64
+	n, inner  int
 }
 
 func runArgExtreme[T interface {
@@ -107,7 +107,7 @@ func runArgExtreme[T interface {
 }](c *graph.RunCtx, o argExtreme) error {
 	j := graph.State[argJob[T]](c)
 	_, n, inner := splitAt(c.In[0].Shape(), o.axis)
-	*j = argJob[T]{o, tensor.View[T](c.In[0]), tensor.View[int64](c.Out[0]), n, inner}
+	*j = argJob[T]{o.low, o.last, tensor.View[T](c.In[0]), tensor.View[int64](c.Out[0]), n, inner}
 	err := c.For(len(j.y), max(1, grainCheap/max(1, n)), j)
 	*j = argJob[T]{}
 	return err

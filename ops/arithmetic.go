@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) arithmetic() []graph.Def {
+func arithmetic(l lib) []graph.Def {
 	var defs []graph.Def
 	for _, o := range []struct {
 		name string

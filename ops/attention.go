@@ -10,7 +10,7 @@ import (
 
 var attentionTypes = dtypes{tensor.Float32, tensor.Float16, tensor.BFloat16}
 
-func (l lib) attentions() []graph.Def {
+func attentions(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Attention", Since: 23, New: l.newAttention, Types: attentionTypes},
 		{Domain: "qrun", Op: "Attention", Since: 1, New: l.newFusedAttention, Types: dtypes{tensor.Float32}},

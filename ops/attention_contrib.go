@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) contribAttentions() []graph.Def {
+func contribAttentions(l lib) []graph.Def {
 	return []graph.Def{
 		{Domain: "com.microsoft", Op: "Attention", Since: 1, New: l.newContribAttention, Types: attentionTypes},
 		{Domain: "com.microsoft", Op: "MultiHeadAttention", Since: 1, New: l.newMultiHead, Types: attentionTypes},

@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) batchNorms() []graph.Def {
+func batchNorms(l lib) []graph.Def {
 	var defs []graph.Def
 	for _, since := range []int{1, 7, 9, 14} {
 		defs = append(defs, graph.Def{Op: "BatchNormalization", Since: since, Types: floatTypes, New: l.newBatchNorm})

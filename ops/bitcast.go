@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) bitCasts() []graph.Def {
+func bitCasts(l lib) []graph.Def {
 	return []graph.Def{{Op: "BitCast", Since: 26, Types: bitTypes, New: newBitCast}}
 }
 

@@ -14,7 +14,7 @@ const (
 	bitRight
 )
 
-func (l lib) bits() []graph.Def {
+func bits(l lib) []graph.Def {
 	def := func(name string, f bitFunc) graph.Def {
 		return graph.Def{Op: name, Since: 18, Types: intTypes, New: func(*graph.Attrs) (graph.Op, error) { return bitwise{f, intTypes}, nil }}
 	}

@@ -12,7 +12,7 @@ import (
 var castTypes = slices.Concat(numberTypes, dtypes{tensor.Bool, tensor.String, tensor.Float8E4M3FN, tensor.Float8E4M3FNUZ, tensor.Float8E5M2,
 	tensor.Float8E5M2FNUZ, tensor.Float8E8M0, tensor.Float4E2M1, tensor.Int4, tensor.Uint4, tensor.Int2, tensor.Uint2})
 
-func (l lib) casts() []graph.Def {
+func casts(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Cast", Since: 1, New: l.newCast1, Types: castTypes},
 		{Op: "Cast", Since: 6, New: l.newCast, Types: castTypes},

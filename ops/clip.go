@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) clips() []graph.Def {
+func clips(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Clip", Since: 1, Types: floatTypes, New: func(a *graph.Attrs) (graph.Op, error) {
 			ignoreConsumed(a)

@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) col2Ims() []graph.Def {
+func col2Ims(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Col2Im", Since: 18, New: newCol2Im, Types: numberTypes},
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) concats() []graph.Def {
+func concats(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "Concat", Since: 1, New: newConcat1, Types: all},

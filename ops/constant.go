@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) constants() []graph.Def {
+func constants(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "Constant", Since: 1, New: newConstant, Types: all},

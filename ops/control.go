@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) control() []graph.Def {
+func control(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "If", Since: 1, New: newIf, Types: dtypes{tensor.Bool}},
 		{Op: "Loop", Since: 1, New: newLoop, Types: dtypes{tensor.Int64}},

@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) convolutions() []graph.Def {
+func convolutions(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Conv", Since: 1, New: l.newConv, Types: floatTypes},
 		{Domain: "com.microsoft", Op: "FusedConv", Since: 1, New: l.newContribConv, Types: dtypes{tensor.Float32}},

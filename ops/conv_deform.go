@@ -10,7 +10,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) deformConvs() []graph.Def {
+func deformConvs(l lib) []graph.Def {
 	return []graph.Def{{Op: "DeformConv", Since: 19, New: l.newDeformConv, Types: attentionTypes}}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) convTransposes() []graph.Def {
+func convTransposes(l lib) []graph.Def {
 	return []graph.Def{{Op: "ConvTranspose", Since: 1, New: l.newConvTranspose, Types: floatTypes}}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) cumulatives() []graph.Def {
+func cumulatives(l lib) []graph.Def {
 	types := slices.Concat(floatTypes, dtypes{tensor.Int32, tensor.Int64, tensor.Uint32, tensor.Uint64})
 	def := func(name string, since int, product bool) graph.Def {
 		return graph.Def{Op: name, Since: since, Types: types, New: func(a *graph.Attrs) (graph.Op, error) {
@@ -75,9 +75,9 @@ func (o cumulative) Run(c *graph.RunCtx) error {
 }
 
 type cumulativeJob[T number] struct {
-	cumulative
-	x, y     []T
-	n, inner int
+	product, exclusive, reverse bool
+	x, y                        []T
+	n, inner                    int
 }
 
 func runCumulative[T interface {
@@ -90,7 +90,7 @@ func runCumulative[T interface {
 	}
 	outer, n, inner := splitAt(c.In[0].Shape(), int64(axis))
 	j := graph.State[cumulativeJob[T]](c)
-	*j = cumulativeJob[T]{o, tensor.View[T](c.In[0]), tensor.View[T](c.Out[0]), n, inner}
+	*j = cumulativeJob[T]{o.product, o.exclusive, o.reverse, tensor.View[T](c.In[0]), tensor.View[T](c.Out[0]), n, inner}
 	err = c.For(outer*inner, max(1, grainCheap/max(1, n)), j)
 	*j = cumulativeJob[T]{}
 	return err

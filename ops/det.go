@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) determinants() []graph.Def {
+func determinants(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Det", Since: 11, New: newDet, Types: floatTypes},
 	}

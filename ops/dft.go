@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) fouriers() []graph.Def {
+func fouriers(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "DFT", Since: 17, New: newDFT17, Types: floatTypes},
 		{Op: "DFT", Since: 20, New: newDFT, Types: floatTypes},

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) dropouts() []graph.Def {
+func dropouts(l lib) []graph.Def {
 	defs := []graph.Def{{Op: "Dropout", Since: 12, Types: floatTypes, New: newDropout12}}
 	for _, since := range []int{1, 7, 10} {
 		defs = append(defs, graph.Def{Op: "Dropout", Since: since, Types: floatTypes, New: newDropout1})

@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) einsums() []graph.Def {
+func einsums(l lib) []graph.Def {
 	types := dtypes{tensor.Float32, tensor.Float64, tensor.Float16, tensor.BFloat16, tensor.Int32, tensor.Int64, tensor.Int8, tensor.Int16,
 		tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64}
 	return []graph.Def{

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) expands() []graph.Def {
+func expands(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "Expand", Since: 8, New: newExpand, Types: all},

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) eyeLikes() []graph.Def {
+func eyeLikes(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "EyeLike", Since: 9, New: newEyeLike, Types: everyType()},
 	}

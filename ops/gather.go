@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) gathers() []graph.Def {
+func gathers(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Gather", Since: 1, New: newGather, Types: everyType()},
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) indexedGathers() []graph.Def {
+func indexedGathers(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "GatherElements", Since: 11, New: newGatherElements, Types: all},

@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) gemms() []graph.Def {
+func gemms(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Gemm", Since: 1, New: l.newGemm, Types: matMulTypes},
 		{Domain: "com.microsoft", Op: "FusedGemm", Since: 1, New: l.newFusedGemm, Types: dtypes{tensor.Float32}},

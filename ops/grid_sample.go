@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) grids() []graph.Def {
+func grids(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "GridSample", Since: 16, New: newGridSample16, Types: numberTypes},
 		{Op: "GridSample", Since: 20, New: newGridSample, Types: numberTypes},

@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) groupNorms() []graph.Def {
+func groupNorms(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "InstanceNormalization", Since: 1, Types: floatTypes, New: func(a *graph.Attrs) (graph.Op, error) {
 			ignoreConsumed(a)

@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) layerNorms() []graph.Def {
+func layerNorms(l lib) []graph.Def {
 	def := func(domain, op string, since int, rms bool) graph.Def {
 		return graph.Def{Domain: domain, Op: op, Since: since, Types: floatTypes, New: func(a *graph.Attrs) (graph.Op, error) {
 			a.Only("stash_type", 1)

@@ -5,7 +5,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) logic() []graph.Def {
+func logic(l lib) []graph.Def {
 	var defs []graph.Def
 	for _, o := range []struct {
 		name  string

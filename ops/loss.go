@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) losses() []graph.Def {
+func losses(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "NegativeLogLikelihoodLoss", Since: 12, New: l.newLoss(false), Types: floatTypes},
 		{Op: "SoftmaxCrossEntropyLoss", Since: 12, New: l.newLoss(true), Types: floatTypes},

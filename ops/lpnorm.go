@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) axisNorms() []graph.Def {
+func axisNorms(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "LpNormalization", Since: 1, Types: floatTypes, New: func(a *graph.Attrs) (graph.Op, error) {
 			a.Only("p", 2, 1)

@@ -11,7 +11,7 @@ import (
 
 var matMulTypes = dtypes{tensor.Float32, tensor.Float64, tensor.Float16, tensor.BFloat16, tensor.Int32, tensor.Int64, tensor.Uint32, tensor.Uint64}
 
-func (l lib) matMuls() []graph.Def {
+func matMuls(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "MatMul", Since: 1, New: l.newMatMul, Types: matMulTypes},
 		{Domain: "com.microsoft", Op: "FusedMatMul", Since: 1, New: l.newContribMatMul, Types: floatTypes},

@@ -10,7 +10,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) suppressions() []graph.Def {
+func suppressions(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "NonMaxSuppression", Since: 10, New: newNonMaxSuppression, Types: dtypes{tensor.Float32}},
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) optionals() []graph.Def {
+func optionals(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "Optional", Since: 15, New: newOptional, Types: all},

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) pads() []graph.Def {
+func pads(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "Pad", Since: 1, New: newPad1, Types: all},

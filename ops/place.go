@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) placements() []graph.Def {
+func placements(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "TensorScatter", Since: 24, New: newTensorScatter, Types: all},

@@ -9,7 +9,7 @@ import (
 
 var maxPoolTypes = dtypes{tensor.Float32, tensor.Float64, tensor.Float16, tensor.BFloat16, tensor.Int8, tensor.Uint8}
 
-func (l lib) pools() []graph.Def {
+func pools(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "MaxPool", Since: 1, New: l.newMaxPool, Types: maxPoolTypes},
 		{Op: "AveragePool", Since: 1, New: l.newAveragePool, Types: floatTypes},

@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) globalPools() []graph.Def {
+func globalPools(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "GlobalAveragePool", Since: 1, New: l.newGlobalPool(poolAverage), Types: floatTypes},
 		{Op: "GlobalMaxPool", Since: 1, New: l.newGlobalPool(poolMax), Types: floatTypes},

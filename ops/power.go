@@ -10,7 +10,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) powers() []graph.Def {
+func powers(l lib) []graph.Def {
 	types := slices.Concat(floatTypes, dtypes{tensor.Int32, tensor.Int64})
 	mk := func(a *graph.Attrs) (graph.Op, error) { return pow{l, types, readLegacyBroadcast(a)}, nil }
 	return []graph.Def{

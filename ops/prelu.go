@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) pRelus() []graph.Def {
+func pRelus(l lib) []graph.Def {
 	types := slices.Concat(floatTypes, dtypes{tensor.Int32, tensor.Int64, tensor.Uint32, tensor.Uint64})
 	mk := func(a *graph.Attrs) (graph.Op, error) {
 		ignoreConsumed(a)

@@ -9,7 +9,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) randoms() []graph.Def {
+func randoms(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "RandomNormal", Since: 1, New: newRandom(normal(), false), Types: floatTypes},
 		{Op: "RandomUniform", Since: 1, New: newRandom(uniform(), false), Types: floatTypes},

@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) ranges() []graph.Def {
+func ranges(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Range", Since: 11, New: newRange, Types: dtypes{tensor.Float32, tensor.Float64, tensor.Int16, tensor.Int32, tensor.Int64}},
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) rearrangements() []graph.Def {
+func rearrangements(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Trilu", Since: 14, New: newTrilu, Types: everyType()},
 		{Op: "ReverseSequence", Since: 10, New: newReverseSequence, Types: everyType()},

@@ -23,7 +23,7 @@ const (
 	reduceSumSquare
 )
 
-func (l lib) reductions() []graph.Def {
+func reductions(l lib) []graph.Def {
 	types := slices.Concat(floatTypes, dtypes{tensor.Int32, tensor.Int64, tensor.Uint32, tensor.Uint64})
 	ordered := slices.Concat(types, dtypes{tensor.Int8, tensor.Uint8, tensor.Bool})
 	var defs []graph.Def

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) reshapes() []graph.Def {
+func reshapes(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Reshape", Since: 1, New: newReshape, Types: everyType()},
 	}

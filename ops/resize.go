@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) resizes() []graph.Def {
+func resizes(l lib) []graph.Def {
 	types := numberTypes
 	return []graph.Def{
 		{Op: "Upsample", Since: 1, New: newUpsample1, Types: types},

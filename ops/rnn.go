@@ -9,7 +9,7 @@ import (
 
 var recurrentTypes = dtypes{tensor.Float32, tensor.Float16, tensor.BFloat16}
 
-func (l lib) recurrents() []graph.Def {
+func recurrents(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "RNN", Since: 1, New: l.newRecurrent(cellRNN), Types: recurrentTypes},
 		{Op: "GRU", Since: 1, New: l.newRecurrent(cellGRU), Types: recurrentTypes},

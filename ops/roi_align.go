@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) roiAligns() []graph.Def {
+func roiAligns(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "RoiAlign", Since: 10, New: newRoiAlign10, Types: floatTypes},
 		{Op: "RoiAlign", Since: 16, New: newRoiAlign, Types: floatTypes},

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) rotaries() []graph.Def {
+func rotaries(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "RotaryEmbedding", Since: 23, New: l.newRotary, Types: attentionTypes},
 		{Domain: "com.microsoft", Op: "RotaryEmbedding", Since: 1, New: l.newContribRotary, Types: attentionTypes},

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) scans() []graph.Def {
+func scans(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Scan", Since: 8, New: newScan8, Types: everyType()},
 		{Op: "Scan", Since: 9, New: newScan, Types: everyType()},

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) scatters() []graph.Def {
+func scatters(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "Scatter", Since: 9, New: newScatterElements, Types: all},

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) selectors() []graph.Def {
+func selectors(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "NonZero", Since: 9, New: newNonZero, Types: append(dtypes{tensor.Bool, tensor.String}, numberTypes...)},

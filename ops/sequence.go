@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) sequences() []graph.Def {
+func sequences(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "SequenceConstruct", Since: 11, New: newSequenceConstruct, Types: all},

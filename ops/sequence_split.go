@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) sequenceTensors() []graph.Def {
+func sequenceTensors(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "ConcatFromSequence", Since: 11, New: newConcatFromSequence, Types: all},

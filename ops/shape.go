@@ -5,7 +5,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) shapes() []graph.Def {
+func shapes(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Shape", Since: 1, New: newShape, Types: everyType()},
 		{Op: "Size", Since: 1, New: newSize, Types: everyType()},

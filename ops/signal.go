@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) signals() []graph.Def {
+func signals(l lib) []graph.Def {
 	index := dtypes{tensor.Int32, tensor.Int64}
 	return []graph.Def{
 		{Op: "HannWindow", Since: 17, New: taperOf(0.5, 0.5, 0), Types: index},

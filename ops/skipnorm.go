@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) skipNorms() []graph.Def {
+func skipNorms(l lib) []graph.Def {
 	types := dtypes{tensor.Float32, tensor.Float16, tensor.BFloat16}
 	return []graph.Def{
 		{Domain: "com.microsoft", Op: "SkipLayerNormalization", Since: 1, Types: types, New: func(a *graph.Attrs) (graph.Op, error) {

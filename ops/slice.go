@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) slices() []graph.Def {
+func slicers(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "Slice", Since: 1, New: newSlice1, Types: all},

@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) softmaxes() []graph.Def {
+func softmaxes(l lib) []graph.Def {
 	var defs []graph.Def
 	for _, o := range []struct {
 		name string

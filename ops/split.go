@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) splits() []graph.Def {
+func splits(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "Split", Since: 1, New: newSplit, Types: all},

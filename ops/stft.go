@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) stfts() []graph.Def {
+func stfts(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "STFT", Since: 17, New: newSTFT, Types: floatTypes},
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) texts() []graph.Def {
+func texts(l lib) []graph.Def {
 	s := dtypes{tensor.String}
 	return []graph.Def{
 		{Op: "StringNormalizer", Since: 10, New: newStringNormalizer, Types: s},

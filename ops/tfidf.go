@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) vectorizers() []graph.Def {
+func vectorizers(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "TfIdfVectorizer", Since: 9, New: newTfIdf, Types: dtypes{tensor.String, tensor.Int32, tensor.Int64}},
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) topKs() []graph.Def {
+func topKs(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "TopK", Since: 1, Types: floatTypes, New: func(a *graph.Attrs) (graph.Op, error) {
 			a.Require("k")

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) transposes() []graph.Def {
+func transposes(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Transpose", Since: 1, New: newTranspose, Types: everyType()},
 		{Op: "DepthToSpace", Since: 1, New: newDepthToSpace, Types: everyType()},

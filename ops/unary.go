@@ -11,7 +11,7 @@ import (
 // noKernel is the backend function of operators that it does not have.
 const noKernel backend.Unary = 255
 
-func (l lib) unaryMath() []graph.Def {
+func unaryMath(l lib) []graph.Def {
 	signed := append(floatTypes[:len(floatTypes):len(floatTypes)], signedTypes...)
 	var defs []graph.Def
 	for _, o := range []struct {

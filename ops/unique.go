@@ -10,7 +10,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) uniques() []graph.Def {
+func uniques(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "Unique", Since: 11, New: newUnique, Types: append(dtypes{tensor.Bool, tensor.String}, numberTypes...)},
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) unpools() []graph.Def {
+func unpools(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "MaxUnpool", Since: 9, New: l.newMaxUnpool, Types: floatTypes},
 		{Op: "MaxRoiPool", Since: 1, New: l.newMaxRoiPool, Types: floatTypes},

@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) views() []graph.Def {
+func views(l lib) []graph.Def {
 	all := everyType()
 	return []graph.Def{
 		{Op: "Identity", Since: 1, New: newIdentity, Types: all},

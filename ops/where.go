@@ -7,7 +7,7 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-func (l lib) selections() []graph.Def {
+func selections(l lib) []graph.Def {
 	return []graph.Def{{Op: "Where", Since: 9, Types: moveTypes, New: func(*graph.Attrs) (graph.Op, error) { return where{}, nil }}}
 }
 
