@@ -29,6 +29,9 @@ const depthwiseRun = 2048
 
 func (o *conv) runDepthwise(c *graph.RunCtx, st *convState, x, w, out, bias, z []float32) error {
 	j, s := &st.deep, &st.shape
+	if g, ok := planesOf(s.axes); ok && s.m == s.c && st.planes.kernel.Depthwise(o.l.k, g) {
+		return o.runPlanes(c, st, x, w, out, bias, z)
+	}
 	j.o, j.s, j.x, j.w, j.out, j.bias, j.z = o, s, x, w, out, bias, z
 	j.in.init(s.axes)
 	j.offsets.Reset()

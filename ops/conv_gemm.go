@@ -21,6 +21,7 @@ type convState struct {
 	rows    convRows
 	spread  spreadJob
 	deep    depthwise
+	planes  convPlanes
 	offA    []int
 	offB    []int
 }

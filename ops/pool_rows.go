@@ -16,6 +16,8 @@ type poolRows struct {
 	src, dst []float32
 	rows     []float32 // one input row for each range
 	grain    int
+	kernel   backend.PlanesKernel
+	counts   []float32 // for means with a kernel: what each result is divided by
 }
 
 func (o *pool) runFloat32(c *graph.RunCtx) error {
@@ -27,11 +29,47 @@ func (o *pool) runFloat32(c *graph.RunCtx) error {
 		return nil
 	}
 	planes := shape[0] * shape[1]
+	j.counts = j.counts[:0]
+	if g, ok := planesOf(j.axes); ok {
+		if g.Max = o.kind == poolMax; j.kernel.Pool(o.l.k, g) {
+			j.setCounts()
+			err := c.For(planes, planeGrain(len(j.dst)/planes), (*poolPlanes)(j))
+			j.src, j.dst = nil, nil
+			return err
+		}
+	}
 	j.grain = max(1, min(planes/c.Threads(), 1+32768/(1+len(j.src)/planes)))
 	j.rows = floatScratch(c, (planes+j.grain-1)/j.grain*j.axes[2].in)
 	err := c.For((planes+j.grain-1)/j.grain, 1, j)
 	j.src, j.dst, j.rows = nil, nil, nil
 	return err
+}
+
+// poolPlanes is the job where there is a kernel for whole planes.
+type poolPlanes poolRows
+
+// Do computes the planes lo to hi.
+func (j *poolPlanes) Do(lo, hi int) {
+	in, out := j.axes[1].in*j.axes[2].in, j.axes[1].out*j.axes[2].out
+	j.kernel.Run(hi-lo, j.dst[lo*out:hi*out], j.src[lo*in:hi*in], nil, nil, backend.ActNone, 0, 0)
+	for p := lo; p < hi && len(j.counts) > 0; p++ {
+		y := j.dst[p*out : (p+1)*out]
+		j.o.l.k.Binary(backend.Div, y, y, j.counts)
+	}
+}
+
+// setCounts computes the counts of means; where a window lies in the padding, so that its sum is 0, any number does.
+func (j *poolRows) setCounts() {
+	if j.o.kind == poolMax {
+		return
+	}
+	d, h, w := &j.axes[0], &j.axes[1], &j.axes[2]
+	for y := range h.out {
+		rows := j.o.count(d, 0) * j.o.count(h, y)
+		for x := range w.out {
+			j.counts = append(j.counts, float32(max(1, rows*j.o.count(w, x))))
+		}
+	}
 }
 
 func (j *poolRows) Do(lo, hi int) {
