@@ -15,16 +15,42 @@ const maxF16 = 65504
 // PackF16 rounds B to float16, to nearest even and clamped to the largest finite values (NaN stays), and packs it as
 // PackF32 does.
 func (k *Kernels) PackF16(b []float32, K, N, ldb int, trans bool) *PackedF16 {
-	rows, n := K, N
-	if trans {
-		rows, n = N, K
+	l := &k.f16
+	p := &PackedF16{K: K, N: N, layout: l, data: aligned[uint16](K * l.width(N))}
+	if K == 0 || N == 0 {
+		return p
 	}
-	half, row := make([]uint16, rows*n), make([]float32, n)
-	for r := range rows {
-		k.Unary(Clip, row, b[r*ldb:][:n], -maxF16, maxF16)
-		k.FloatToHalf(half[r*n:(r+1)*n], row)
+	if !trans {
+		half, row := make([]uint16, packRows*N), make([]float32, N)
+		for r := 0; r < K; r += packRows {
+			rows := min(packRows, K-r)
+			for i := range rows {
+				k.RoundHalf(half[i*N:][:N], b[(r+i)*ldb:][:N], row)
+			}
+			packBlock(l, p.data, half, r, rows, K, N, N)
+		}
+		return p
 	}
-	return k.PackF16Bits(half, K, N, n, trans)
+	half, row := make([]uint16, K), make([]float32, K)
+	for i := range l.panels(N) {
+		col, nv := l.panel(i, N)
+		w := nv * l.vec
+		panel := p.data[col*K:][:w*K]
+		for c := range min(w, N-col) {
+			k.RoundHalf(half, b[(col+c)*ldb:][:K], row)
+			for r, v := range half {
+				panel[r*w+c] = v
+			}
+		}
+	}
+	return p
+}
+
+// RoundHalf rounds src to float16 bits, to nearest even and clamped to the largest finite values; NaN stays. row is
+// memory for as many elements, and may be src.
+func (k *Kernels) RoundHalf(dst []uint16, src, row []float32) {
+	k.Unary(Clip, row, src, -maxF16, maxF16)
+	k.FloatToHalf(dst, row)
 }
 
 // PackF16Bits packs a matrix of float16 bits as PackF32 does.
@@ -36,7 +62,7 @@ func (k *Kernels) PackF16Bits(b []uint16, K, N, ldb int, trans bool) *PackedF16 
 	}
 	if !trans {
 		for r := 0; r < K; r += packRows {
-			packBlock(l, p.data, b, r, min(r+packRows, K), K, N, ldb)
+			packBlock(l, p.data, b[r*ldb:], r, min(packRows, K-r), K, N, ldb)
 		}
 		return p
 	}

@@ -29,7 +29,7 @@ func (k *Kernels) PackF32Into(p *PackedF32, dst []float32, b []float32, K, N, ld
 	}
 	if !trans {
 		for r := 0; r < K; r += packRows {
-			packBlock(l, p.data, b, r, min(r+packRows, K), K, N, ldb)
+			packBlock(l, p.data, b[r*ldb:], r, min(packRows, K-r), K, N, ldb)
 		}
 		return
 	}
@@ -43,17 +43,17 @@ func (k *Kernels) PackF32Into(p *PackedF32, dst []float32, b []float32, K, N, ld
 // packRows is the number of rows that are copied to all panels before the next ones.
 const packRows = 16
 
-// packBlock copies rows r0 to r1 to the panels. It is not inlined, since a loop around copies in which no Go function is
+// packBlock copies the rows of b to the panels, as rows from r0 on. It is not inlined, since a loop around copies in which no Go function is
 // entered can be preempted hardly ever: the garbage collector would go on sending signals to it.
 //
 //go:noinline
-func packBlock[T uint16 | float32](l *layout, data, b []T, r0, r1, K, N, ldb int) {
+func packBlock[T uint16 | float32](l *layout, data, b []T, r0, rows, K, N, ldb int) {
 	for i := range l.panels(N) {
 		col, nv := l.panel(i, N)
 		w := nv * l.vec
 		panel, cols := data[col*K:][:w*K], min(w, N-col)
-		for r := r0; r < r1; r++ {
-			to := panel[r*w : (r+1)*w]
+		for r := range rows {
+			to := panel[(r0+r)*w:][:w]
 			copy(to, b[r*ldb+col:][:cols])
 			clear(to[cols:])
 		}

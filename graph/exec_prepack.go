@@ -81,6 +81,7 @@ func prepackNode(pn *progNode) (err error) {
 			return fmt.Errorf("prepacking took over input %d, which is no constant", i)
 		}
 		pn.taken[i] = true
+		Release(consts[i])
 	}
 	pn.reads = slices.DeleteFunc(pn.reads, func(id int) bool {
 		for i, in := range pn.in {

@@ -304,6 +304,9 @@ func View[T Element](t *Tensor) []T {
 // it: they are valid while t, or one made from it by Reshape, is reachable.
 func (t *Tensor) Keep(owner any) { t.owner = owner }
 
+// Owner is what Keep was given, else nil.
+func (t *Tensor) Owner() any { return t.owner }
+
 // Reshape returns a tensor that shares t's elements under another shape of equal element count.
 func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
 	n, err := Count(shape)

@@ -17,6 +17,7 @@ type lib struct {
 	k     *backend.Kernels
 	mu    *sync.Mutex
 	packs map[packKey]weak.Pointer[[]*backend.PackedI8]
+	bytes *sync.Pool // of *[]int8, for matrices between quantization and packing
 }
 
 type packKey struct {
@@ -26,7 +27,8 @@ type packKey struct {
 
 // Defs lists the quantized operators, for execution with k.
 func Defs(k *backend.Kernels) []graph.Def {
-	l := lib{k: k, mu: new(sync.Mutex), packs: map[packKey]weak.Pointer[[]*backend.PackedI8]{}}
+	l := lib{k: k, mu: new(sync.Mutex), packs: map[packKey]weak.Pointer[[]*backend.PackedI8]{},
+		bytes: &sync.Pool{New: func() any { return new([]int8) }}}
 	var defs []graph.Def
 	for _, family := range []func() []graph.Def{
 		l.quantizeRows,

@@ -2,6 +2,8 @@ package dynquant
 
 import (
 	"fmt"
+	"slices"
+	"unsafe"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -15,17 +17,29 @@ func (l lib) embeddings() []graph.Def {
 // embedding is Gather on axis 0 of a float table that is kept in int8 with a scale per row, or in float16, and widened row
 // by row where it is read: Y[i..., :] = float32(T[index[i...], :])*scale[index[i...]]. Inputs: T int8 or float16 [V, ...],
 // indices int32 or int64, scale float32 [V] (int8 alone). Y is float32.
-type embedding struct{ k *backend.Kernels }
+//
+// A T of float32 is rounded where it is read, with the same result: a row to int8 as a table is by quantizeTable, or, with
+// attribute half, to float16. A table in a mapped file stays there, and is neither read nor copied as a whole. A row that
+// is not finite is not rounded to int8.
+type embedding struct {
+	k    *backend.Kernels
+	half bool
+}
 
-func (l lib) newEmbedding(*graph.Attrs) (graph.Op, error) { return embedding{l.k}, nil }
+func (l lib) newEmbedding(a *graph.Attrs) (graph.Op, error) {
+	return embedding{l.k, a.Bool("half", false)}, nil
+}
 
 func (o embedding) Infer(c *graph.InferCtx) error {
 	t, ix := c.In(0), c.In(1)
-	if t.DType != tensor.Int8 && t.DType != tensor.Float16 || !t.Ranked || len(t.Dims) == 0 {
-		return fmt.Errorf("want a table of type int8 or float16 with at least one dimension, got %v", t)
+	if t.DType != tensor.Int8 && t.DType != tensor.Float16 && t.DType != tensor.Float32 || !t.Ranked || len(t.Dims) == 0 {
+		return fmt.Errorf("want a table of type int8, float16 or float32 with at least one dimension, got %v", t)
 	}
 	if ix.DType != tensor.Int32 && ix.DType != tensor.Int64 {
 		return fmt.Errorf("want indices of type int32 or int64, got %v", ix)
+	}
+	if c.Has(2) != (t.DType == tensor.Int8) {
+		return fmt.Errorf("a table of type int8 has a scale per row, and no other has")
 	}
 	if t.DType == tensor.Int8 && c.In(2).DType != tensor.Float32 {
 		return fmt.Errorf("want a float32 scale per row, got %v", c.In(2))
@@ -48,12 +62,17 @@ func (o embedding) Run(c *graph.RunCtx) error {
 	if rows > 0 {
 		j.width = t.Len() / rows
 	}
-	if t.DType() == tensor.Int8 {
-		j.table, j.scale = tensor.View[int8](t), tensor.View[float32](c.In[2])
-	} else {
-		j.half = halfView(t)
-	}
 	n := c.In[1].Len()
+	switch {
+	case t.DType() == tensor.Int8:
+		j.table, j.scale = tensor.View[int8](t), tensor.View[float32](c.In[2])
+	case t.DType() == tensor.Float16:
+		j.half = halfView(t)
+	case o.half:
+		j.float, j.bits = tensor.View[float32](t), scratch[uint16](c, n*j.width)
+	default:
+		j.float, j.bytes = tensor.View[float32](t), scratch[int8](c, n*j.width)
+	}
 	if c.In[1].DType() == tensor.Int64 {
 		j.long = tensor.View[int64](c.In[1])
 	} else {
@@ -75,6 +94,9 @@ type lookup struct {
 	table []int8
 	half  []uint16
 	scale []float32
+	float []float32
+	bytes []int8 // for rows of float on their way to int8
+	bits  []uint16
 	long  []int64
 	short []int32
 	width int
@@ -95,12 +117,39 @@ func (j *lookup) Do(lo, hi int) {
 			r += j.rows
 		}
 		dst, from := j.out[i*j.width:(i+1)*j.width], int(r)*j.width
-		if j.half != nil {
+		switch {
+		case j.half != nil:
 			j.k.HalfToFloat(dst, j.half[from:from+j.width])
-		} else {
+		case j.bits != nil:
+			bits := j.bits[i*j.width : (i+1)*j.width]
+			j.k.RoundHalf(bits, j.float[from:from+j.width], dst)
+			j.k.HalfToFloat(dst, bits)
+		case j.float != nil:
+			j.rounded(dst, j.float[from:from+j.width], j.bytes[i*j.width:(i+1)*j.width])
+		default:
 			j.k.DequantizeI8(dst, j.table[from:from+j.width], j.scale[r], 0)
 		}
 	}
+}
+
+// rounded is a row as the int8 table would give it.
+func (j *lookup) rounded(dst, row []float32, q []int8) {
+	s, err := rowScale(j.k, row)
+	if err != nil {
+		copy(dst, row)
+		return
+	}
+	roundRow(j.k, q, row, s)
+	j.k.DequantizeI8(dst, q, s, 0)
+}
+
+// rowScale is the scale of a row of an int8 table.
+func rowScale(k *backend.Kernels, row []float32) (float32, error) {
+	mn, mx, finite := k.MinMax(row)
+	if !finite {
+		return 0, errNotFinite
+	}
+	return scaleOf(max(-mn, mx))
 }
 
 // decideEmbedding says what becomes of a Gather.
@@ -142,52 +191,61 @@ func (p *pass) rewriteEmbedding(n *graph.Node, d *Decision) error {
 	if e == nil {
 		e = &table{}
 		p.tables[v] = e
-		e.err = p.quantizeTable(v, e)
+		if err := p.quantizeTable(v, e); err != nil {
+			return err
+		}
 	}
-	if e.err != nil {
-		d.Decision, d.Reason, d.BytesAfter = "float32", e.err.Error(), d.BytesBefore
-		return nil
+	var attrs []graph.Attr
+	if p.c.Half {
+		attrs = append(attrs, graph.IntA("half", 1))
 	}
-	node, err := p.pc.Make(n, "qrun", "QGather", []*graph.Value{e.t, n.In[1], e.scale}, n.Out)
+	node, err := p.pc.Make(n, "qrun", "QGather", []*graph.Value{e.t, n.In[1], e.scale}, n.Out, attrs...)
 	if err != nil {
 		return err
 	}
 	p.pc.Replace(n, node)
-	d.BytesAfter = int64(len(e.t.Const.Bytes()))
-	if e.scale != nil {
-		d.BytesAfter += int64(len(e.scale.Const.Bytes()))
+	d.BytesAfter = d.BytesBefore / 2
+	if !p.c.Half {
+		d.BytesAfter = d.BytesBefore/4 + 4*int64(d.WeightShape[0])
 	}
 	return nil
 }
 
-// table is an embedding table as constants of the graph.
-type table struct {
-	t, scale *graph.Value
-	err      error
-}
+// table is an embedding table as constants of the graph; without a scale its rows are rounded where they are read.
+type table struct{ t, scale *graph.Value }
 
+// quantizeTable leaves a table in a mapped file where it is, and one with rows that are not finite.
 func (p *pass) quantizeTable(v *graph.Value, e *table) error {
+	e.t = v
+	if graph.InFile(v.Const) {
+		return nil
+	}
 	src := v.Const
 	x := tensor.View[float32](src)
 	rows := src.Shape()[0]
 	width := src.Len() / rows
+	const block = 256
+	blocks := (rows + block - 1) / block
 	if p.c.Half {
-		w := weight{float: x, shape: src.Shape()}
-		h, err := w.half(1)
+		h := make([]tensor.F16, len(x))
+		p.each(blocks, func(b int) {
+			lo, hi := b*block*width, min((b+1)*block, rows)*width
+			bits := unsafe.Slice((*uint16)(unsafe.Pointer(&h[lo])), hi-lo)
+			p.c.Kernels.RoundHalf(bits, x[lo:hi], make([]float32, hi-lo))
+		})
+		t, err := tensor.Of(h, src.Shape()...)
 		if err == nil {
-			e.t = p.constant(v.Name+"_float16", h)
+			e.t = p.constant(v.Name+"_float16", t)
 		}
 		return err
 	}
 	q, scale := make([]int8, len(x)), make([]float32, rows)
-	const block = 256
-	bad := make([]bool, (rows+block-1)/block)
-	p.each(len(bad), func(b int) {
+	bad := make([]bool, blocks)
+	p.each(blocks, func(b int) {
 		for r := b * block; r < min((b+1)*block, rows); r++ {
 			row, out := x[r*width:(r+1)*width], q[r*width:(r+1)*width]
-			mn, mx, finite := p.c.Kernels.MinMax(row)
-			s, err := scaleOf(max(-mn, mx))
-			if err != nil || !finite {
+			s, err := rowScale(p.c.Kernels, row)
+			if err != nil {
 				bad[b] = true
 				return
 			}
@@ -195,10 +253,8 @@ func (p *pass) quantizeTable(v *graph.Value, e *table) error {
 			roundRow(p.c.Kernels, out, row, s)
 		}
 	})
-	for _, b := range bad {
-		if b {
-			return errNotFinite
-		}
+	if slices.Contains(bad, true) {
+		return nil
 	}
 	qt, err := tensor.Of(q, src.Shape()...)
 	if err != nil {

@@ -25,19 +25,21 @@ const (
 // halfLinear is a matrix product with float16 weights: Y = act(X*W + bias) + residual, X float32 [..., K], W float16
 // [..., K, N] (with transB [..., N, K]), widened exactly where it is read; sums are float32, K ascending with a fused
 // multiply-add per step. The activations are not quantized. Weights of more than two dimensions are broadcast against
-// the leading dimensions of X as in MatMul.
+// the leading dimensions of X as in MatMul. A W of float32 is multiplied by attribute alpha, clamped to the finite range and
+// rounded to nearest even when it is packed.
 type halfLinear struct {
 	l      lib
 	trans  bool
 	act    backend.Activation
 	p0, p1 float32
+	alpha  float32
 
 	packs  []*backend.PackedF16
 	shapeW []int
 }
 
 func (l lib) newHalfLinear(a *graph.Attrs) (graph.Op, error) {
-	o := &halfLinear{l: l, trans: a.Bool("transB", false), p0: a.Float("p0", 0), p1: a.Float("p1", 0)}
+	o := &halfLinear{l: l, trans: a.Bool("transB", false), p0: a.Float("p0", 0), p1: a.Float("p1", 0), alpha: a.Float("alpha", 1)}
 	var err error
 	o.act, err = backend.ParseActivation(a.Str("activation", ""))
 	return o, err
@@ -59,8 +61,8 @@ func (o *halfLinear) Infer(c *graph.InferCtx) error {
 	if c.NumIn() <= halfW || c.NumIn() > halfInputs {
 		return fmt.Errorf("want %d to %d inputs, got %d", halfW+1, halfInputs, c.NumIn())
 	}
-	if x.DType != tensor.Float32 || w.DType != tensor.Float16 || !w.Complete() || len(w.Dims) < 2 {
-		return fmt.Errorf("want a float32 activation and a float16 weight of known shape, got %v and %v", x, w)
+	if x.DType != tensor.Float32 || w.DType != tensor.Float16 && w.DType != tensor.Float32 || !w.Complete() || len(w.Dims) < 2 {
+		return fmt.Errorf("want a float32 activation and a float16 or float32 weight of known shape, got %v and %v", x, w)
 	}
 	k, n := w.Dims[len(w.Dims)-2].Size, w.Dims[len(w.Dims)-1].Size
 	if o.trans {
@@ -103,12 +105,23 @@ func (o *halfLinear) pack(w *tensor.Tensor) []*backend.PackedF16 {
 	if o.trans {
 		k, n = n, k
 	}
-	bits := halfView(w)
 	batches := 1
 	for _, d := range shape[:len(shape)-2] {
 		batches *= d
 	}
 	packs := make([]*backend.PackedF16, batches)
+	if w.DType() == tensor.Float32 {
+		float := tensor.View[float32](w)
+		if o.alpha != 1 {
+			float = make([]float32, w.Len())
+			o.l.k.Binary(backend.Mul, float, tensor.View[float32](w), []float32{o.alpha})
+		}
+		for b := range packs {
+			packs[b] = o.l.k.PackF16(float[b*k*n:(b+1)*k*n], k, n, ld, o.trans)
+		}
+		return packs
+	}
+	bits := halfView(w)
 	for b := range packs {
 		packs[b] = o.l.k.PackF16Bits(bits[b*k*n:(b+1)*k*n], k, n, ld, o.trans)
 	}

@@ -92,7 +92,7 @@ func axisIn(axis, rank int) (int, error) {
 }
 
 // scratch is temporary memory for n elements, not zeroed.
-func scratch[T int8 | uint8 | int32 | int64 | float32 | float64](c *graph.RunCtx, n int) []T {
+func scratch[T int8 | uint8 | uint16 | int32 | int64 | float32 | float64](c *graph.RunCtx, n int) []T {
 	if n == 0 {
 		return nil
 	}

@@ -26,7 +26,7 @@ const (
 	linInputs
 )
 
-// linear is a matrix product of an activation that QuantizeRows quantized and an int8 or uint8 weight:
+// linear is a matrix product of an activation that QuantizeRows quantized and an 8-bit weight:
 //
 //	acc = sum over k of (Q - zero)*(W - wzero)          int32, exact
 //	Y   = act(float32(acc)*(scale*wscale) + bias) + residual
@@ -34,18 +34,30 @@ const (
 // with every step rounded to float32. W is [..., K, N], with transB [..., N, K]; wscale float32 and wzero (W's type, or
 // absent) have one element or one per column; bias is [N]; residual has Y's shape. Weights of more than two dimensions
 // are broadcast against the leading dimensions of Q as in MatMul. Y is float32 [..., N].
+//
+// W is int8 or uint8, or it is float32 and quantized when it is packed: to rne(W/wscale), with the channels in attribute
+// repeat shared out over their copies behind the K others (see weight.quantize). Then wscale has an element for each
+// column of each matrix, there is no wzero, and the scale of the result is multiplied by attribute alpha.
 type linear struct {
 	l      lib
 	trans  bool
 	act    backend.Activation
 	p0, p1 float32
+	alpha  float32
+	repeat []int
 
 	packs  *[]*backend.PackedI8 // by batch of the weight
 	shapeW []int                // of the packed weight
 }
 
 func (l lib) newLinear(a *graph.Attrs) (graph.Op, error) {
-	o := &linear{l: l, trans: a.Bool("transB", false), p0: a.Float("p0", 0), p1: a.Float("p1", 0)}
+	o := &linear{l: l, trans: a.Bool("transB", false), p0: a.Float("p0", 0), p1: a.Float("p1", 0), alpha: a.Float("alpha", 1)}
+	for _, i := range a.Ints("repeat") {
+		if i < 0 {
+			return nil, fmt.Errorf("repeat has channel %d", i)
+		}
+		o.repeat = append(o.repeat, int(i))
+	}
 	var err error
 	o.act, err = backend.ParseActivation(a.Str("activation", ""))
 	return o, err
@@ -58,8 +70,8 @@ func (o *linear) Infer(c *graph.InferCtx) error {
 	if c.NumIn() <= linWScale || c.NumIn() > linInputs {
 		return fmt.Errorf("want %d to %d inputs, got %d", linWScale+1, linInputs, c.NumIn())
 	}
-	if q.DType != tensor.Uint8 || w.DType != tensor.Int8 && w.DType != tensor.Uint8 {
-		return fmt.Errorf("want a uint8 activation and an int8 or uint8 weight, got %v and %v", q, w)
+	if q.DType != tensor.Uint8 || w.DType != tensor.Int8 && w.DType != tensor.Uint8 && w.DType != tensor.Float32 {
+		return fmt.Errorf("want a uint8 activation and an int8, uint8 or float32 weight, got %v and %v", q, w)
 	}
 	if !w.Complete() || len(w.Dims) < 2 {
 		return fmt.Errorf("want a weight of known shape with at least two dimensions, got %v", w)
@@ -67,6 +79,12 @@ func (o *linear) Infer(c *graph.InferCtx) error {
 	k, n := w.Dims[len(w.Dims)-2].Size, w.Dims[len(w.Dims)-1].Size
 	if o.trans {
 		k, n = n, k
+	}
+	if w.DType == tensor.Float32 {
+		if err := o.checkFloat(c, k); err != nil {
+			return err
+		}
+		k += len(o.repeat)
 	}
 	if k > backend.MaxDepthI8 {
 		return fmt.Errorf("a depth of %d overflows int32 sums, the largest is %d", k, backend.MaxDepthI8)
@@ -90,6 +108,30 @@ func (o *linear) Infer(c *graph.InferCtx) error {
 	}
 	c.Out(0, tensor.Ranked(tensor.Float32, dims))
 	return nil
+}
+
+// checkFloat checks what a float32 weight of depth k needs.
+func (o *linear) checkFloat(c *graph.InferCtx, k int) error {
+	if s := c.In(linWScale); !agree(s.Dims, []tensor.Dim{tensor.Fixed(columnsOf(c.In(linW), o.trans))}) || c.Has(linWZero) {
+		return fmt.Errorf("a float32 weight %v wants a scale for each column and no zero point, got %v", c.In(linW), s)
+	}
+	for _, i := range o.repeat {
+		if i >= k {
+			return fmt.Errorf("channel %d is repeated and the weight has %d", i, k)
+		}
+	}
+	return nil
+}
+
+// columnsOf is the number of columns of all matrices of a weight of known shape.
+func columnsOf(w tensor.Spec, trans bool) int {
+	n := 1
+	for i, d := range w.Dims {
+		if i != len(w.Dims)-2 && !trans || i != len(w.Dims)-1 && trans {
+			n *= d.Size
+		}
+	}
+	return n
 }
 
 func agree(a, b []tensor.Dim) bool {
@@ -122,12 +164,19 @@ func (o *linear) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
 	}
 	p := *o
 	p.shapeW = consts[linW].Shape()
-	p.packs = o.l.pack(consts[linW], consts[linWScale], at(consts, linWZero), o.trans)
+	p.packs = o.pack(consts)
 	used := []int{linW, linWScale}
 	if at(consts, linWZero) != nil {
 		used = append(used, linWZero)
 	}
 	return &p, used, nil
+}
+
+func (o *linear) pack(in []*tensor.Tensor) *[]*backend.PackedI8 {
+	if in[linW].DType() == tensor.Float32 {
+		return o.l.packFloat(in[linW], in[linWScale], o.trans, o.repeat, o.alpha)
+	}
+	return o.l.pack(in[linW], in[linWScale], at(in, linWZero), o.trans)
 }
 
 func at(list []*tensor.Tensor, i int) *tensor.Tensor {
@@ -140,8 +189,7 @@ func at(list []*tensor.Tensor, i int) *tensor.Tensor {
 func (o *linear) Run(c *graph.RunCtx) error {
 	packs, shapeW := o.packs, o.shapeW
 	if packs == nil {
-		p := o.l.pack(c.In[linW], c.In[linWScale], at(c.In, linWZero), o.trans)
-		packs, shapeW = p, c.In[linW].Shape()
+		packs, shapeW = o.pack(c.In), c.In[linW].Shape()
 	}
 	j := graph.State[backend.GemmU8S8](c)
 	defer func() { *j = backend.GemmU8S8{} }()

@@ -1,6 +1,7 @@
 package dynquant
 
 import (
+	"slices"
 	"weak"
 
 	"github.com/qrun-onnx/qrun/backend"
@@ -10,6 +11,44 @@ import (
 // pack brings a weight [..., K, N] (with trans [..., N, K]) into the kernels' layout, one matrix per batch. A weight that
 // another node has packed already is shared.
 func (l lib) pack(w, scale, zero *tensor.Tensor, trans bool) *[]*backend.PackedI8 {
+	return l.shared(w, scale, zero, trans, func() *[]*backend.PackedI8 { return l.packAll(w, scale, zero, trans) })
+}
+
+// packFloat quantizes a float weight and packs it; scale has an element for each column of each matrix. Nodes that repeat
+// channels or multiply differently have scale tensors of their own.
+func (l lib) packFloat(t, scale *tensor.Tensor, trans bool, repeat []int, alpha float32) *[]*backend.PackedI8 {
+	return l.shared(t, scale, nil, trans, func() *[]*backend.PackedI8 {
+		w := &weight{float: tensor.View[float32](t), shape: t.Shape(), trans: trans}
+		return w.packs(l, tensor.View[float32](scale), repeat, alpha)
+	})
+}
+
+// packs quantizes each matrix with the scales of its columns and packs it; its products have alpha times these scales.
+func (w *weight) packs(l lib, scale []float32, repeat []int, alpha float32) *[]*backend.PackedI8 {
+	depth, n := w.depth()+len(repeat), w.columns()
+	ld := n
+	if w.trans {
+		ld = depth
+	}
+	result := slices.Clone(scale)
+	for i := range result {
+		result[i] *= alpha
+	}
+	q := l.bytes.Get().(*[]int8)
+	defer l.bytes.Put(q)
+	if len(*q) < depth*n {
+		*q = make([]int8, depth*n)
+	}
+	packs := make([]*backend.PackedI8, w.batches())
+	for b := range packs {
+		w.fill(l.k, (*q)[:depth*n], b, scale, repeat)
+		packs[b] = l.k.PackI8((*q)[:depth*n], depth, n, ld, w.trans, result[b*n:(b+1)*n], nil)
+	}
+	return &packs
+}
+
+// shared is what make returns, once for all that ask with the same tensors.
+func (l lib) shared(w, scale, zero *tensor.Tensor, trans bool, make func() *[]*backend.PackedI8) *[]*backend.PackedI8 {
 	key := packKey{weight: weak.Make(w), scale: weak.Make(scale), trans: trans}
 	if zero != nil {
 		key.zero = weak.Make(zero)
@@ -20,7 +59,7 @@ func (l lib) pack(w, scale, zero *tensor.Tensor, trans bool) *[]*backend.PackedI
 	if p != nil {
 		return p
 	}
-	p = l.packAll(w, scale, zero, trans)
+	p = make()
 	l.mu.Lock()
 	l.packs[key] = weak.Make(p)
 	l.mu.Unlock()

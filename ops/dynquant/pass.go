@@ -70,7 +70,8 @@ type rowsKey struct {
 type layerWeight struct {
 	w              *weight
 	repeat         []int
-	q              *quantized
+	q              *quantized // of one that is integer in the file
+	scales         []float32  // of a float one, which is quantized when it is packed
 	err            error
 	wv, scale, zer *graph.Value
 }
@@ -145,10 +146,14 @@ func (p *pass) run(g *graph.Graph, pc *graph.PassCtx) (int, error) {
 }
 
 func (p *pass) bytesAfter(w *layerWeight) int64 {
-	if p.c.Half {
-		return int64(len(w.wv.Const.Bytes()))
+	switch n := int64(w.w.elements()); {
+	case p.c.Half:
+		return 2 * n
+	case w.q != nil:
+		return w.q.bytes()
+	default:
+		return n/int64(w.w.depth())*int64(w.w.depth()+len(w.repeat)) + 4*int64(len(w.scales))
 	}
-	return w.q.bytes()
 }
 
 // decide says what becomes of a node.
@@ -243,7 +248,14 @@ func (p *pass) quantizeAll(plan []plannedNode) {
 	if p.c.Half {
 		return
 	}
-	p.each(len(todo), func(i int) { todo[i].q, todo[i].err = todo[i].w.quantize(p.c.Kernels, todo[i].repeat) })
+	p.each(len(todo), func(i int) {
+		if l := todo[i]; l.w.ints != nil {
+			l.q, l.err = l.w.quantize(p.c.Kernels, l.repeat)
+		} else {
+			l.scales, l.err = l.w.scales(p.c.Kernels, l.repeat)
+			l.w.release()
+		}
+	})
 }
 
 // findSplits asks each weight which channels it wants repeated, in profile row alone: profile onnx has no such thing.
@@ -259,7 +271,10 @@ func (p *pass) findSplits(plan []plannedNode) {
 		}
 	}
 	lists := make([][]int, len(todo))
-	p.each(len(todo), func(i int) { lists[i] = todo[i].splits(p.c.Kernels) })
+	p.each(len(todo), func(i int) {
+		lists[i] = todo[i].splits(p.c.Kernels)
+		todo[i].release()
+	})
 	for i, w := range todo {
 		p.split[w] = lists[i]
 	}

@@ -203,16 +203,26 @@ func (p *pass) product(n *graph.Node, x, y, bias *graph.Value, pn plannedNode) (
 		return nil, err
 	}
 	w := pn.p
-	trans := graph.Attr{Name: "transB", Type: graph.AttrInt, I: int64(b2i(w.w.trans))}
+	attrs := []graph.Attr{graph.IntA("transB", int64(b2i(w.w.trans)))}
+	if a := pn.form.alpha; a != 1 && w.w.ints == nil {
+		attrs = append(attrs, graph.FloatA("alpha", a))
+	}
 	if p.c.Half {
-		return p.pc.Make(n, "qrun", "HalfLinear", []*graph.Value{x, w.wv, bias}, []*graph.Value{y}, trans)
+		return p.pc.Make(n, "qrun", "HalfLinear", []*graph.Value{x, w.wv, bias}, []*graph.Value{y}, attrs...)
 	}
 	rows, err := p.quantizedRows(n, x, w.repeat)
 	if err != nil {
 		return nil, err
 	}
+	if len(w.repeat) > 0 {
+		a := graph.IntsA("repeat")
+		for _, c := range w.repeat {
+			a.Ints = append(a.Ints, int64(c))
+		}
+		attrs = append(attrs, a)
+	}
 	in := []*graph.Value{rows.Out[0], rows.Out[1], rows.Out[2], rows.Out[3], w.wv, w.scale, w.zer, bias}
-	return p.pc.Make(n, "qrun", "QLinear", in, []*graph.Value{y}, trans)
+	return p.pc.Make(n, "qrun", "QLinear", in, []*graph.Value{y}, attrs...)
 }
 
 func b2i(b bool) int {
@@ -266,13 +276,24 @@ func (p *pass) constants(n *graph.Node, pn plannedNode) error {
 	if w.wv != nil {
 		return nil
 	}
-	name := n.In[pn.side].Name
-	if p.c.Half {
-		t, err := w.w.half(pn.form.alpha)
+	v := n.In[pn.side]
+	name := v.Name
+	if w.w.ints == nil {
+		t, err := w.w.tensor()
 		if err != nil {
 			return err
 		}
-		w.wv = p.constant(name+"_float16", t)
+		if w.wv = v; v.Const != t {
+			w.wv = p.constant(name+"_float", t)
+		}
+		if p.c.Half {
+			return nil
+		}
+		s, err := tensor.Of(w.scales, len(w.scales))
+		if err != nil {
+			return err
+		}
+		w.scale = p.constant(name+"_scale", s)
 		return nil
 	}
 	scale := w.q.scale

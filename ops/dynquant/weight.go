@@ -16,7 +16,8 @@ import (
 
 // weight is a constant matrix on its way to int8: [..., K, N], or [..., N, K] when trans.
 type weight struct {
-	float []float32 // nil for one that is integer in the file
+	float []float32      // nil for one that is integer in the file
+	src   *tensor.Tensor // float's tensor, nil where float was widened
 	ints  *tensor.Tensor
 	scale []float32 // of ints: one, or one per column
 	zero  *tensor.Tensor
@@ -79,18 +80,14 @@ func (w *weight) quantize(kern *backend.Kernels, repeat []int) (*quantized, erro
 		s, err := tensor.Of(w.scale, len(w.scale))
 		return &quantized{w.ints, s, w.zero, w.trans}, err
 	}
-	k, n, batches := w.depth(), w.columns(), w.batches()
-	depth := k + len(repeat)
-	copies, tops := copiesOf(k, repeat), w.tops(kern)
-	q := make([]int8, batches*depth*n)
-	scale := make([]float32, batches*n)
-	for b := range batches {
-		m := matrix{kern: kern, src: w.float[b*k*n : (b+1)*k*n], dst: q[b*depth*n : (b+1)*depth*n], scale: scale[b*n : (b+1)*n], k: k, n: n, depth: depth, trans: w.trans}
-		if err := m.scales(tops[b], repeat, copies); err != nil {
-			return nil, err
-		}
-		m.round()
-		m.share(repeat, copies)
+	scale, err := w.scales(kern, repeat)
+	if err != nil {
+		return nil, err
+	}
+	depth, n := w.depth()+len(repeat), w.columns()
+	q := make([]int8, w.batches()*depth*n)
+	for b := range w.batches() {
+		w.fill(kern, q[b*depth*n:(b+1)*depth*n], b, scale, repeat)
 	}
 	shape := slices.Clone(w.shape)
 	if w.trans {
@@ -104,6 +101,48 @@ func (w *weight) quantize(kern *backend.Kernels, repeat []int) (*quantized, erro
 	}
 	st, err := tensor.Of(scale, len(scale))
 	return &quantized{w: qt, scale: st, trans: w.trans}, err
+}
+
+// scales are those of quantize, for the columns of each matrix.
+func (w *weight) scales(kern *backend.Kernels, repeat []int) ([]float32, error) {
+	n, tops := w.columns(), w.tops(kern)
+	copies := copiesOf(w.depth(), repeat)
+	scale := make([]float32, w.batches()*n)
+	for b := range tops {
+		m := w.matrix(kern, b, scale, repeat)
+		if err := m.scales(tops[b], repeat, copies); err != nil {
+			return nil, err
+		}
+	}
+	return scale, nil
+}
+
+// fill quantizes matrix b with scales of the columns of all matrices.
+func (w *weight) fill(kern *backend.Kernels, dst []int8, b int, scale []float32, repeat []int) {
+	m := w.matrix(kern, b, scale, repeat)
+	m.dst = dst
+	m.round()
+	m.share(repeat, copiesOf(m.k, repeat))
+}
+
+func (w *weight) matrix(kern *backend.Kernels, b int, scale []float32, repeat []int) matrix {
+	k, n := w.depth(), w.columns()
+	return matrix{kern: kern, src: w.float[b*k*n : (b+1)*k*n], scale: scale[b*n : (b+1)*n], k: k, n: n, depth: k + len(repeat), trans: w.trans}
+}
+
+// tensor is the float weight as a tensor.
+func (w *weight) tensor() (*tensor.Tensor, error) {
+	if w.src != nil {
+		return w.src, nil
+	}
+	return tensor.Of(w.float, w.shape...)
+}
+
+// release gives the memory of a weight that was read through back, where it is in a mapped file.
+func (w *weight) release() {
+	if w.src != nil {
+		graph.Release(w.src)
+	}
 }
 
 // copiesOf counts how often each channel appears.
@@ -310,5 +349,9 @@ func floatWeight(t *tensor.Tensor, trans bool) (*weight, string) {
 	if len(f) == 0 {
 		return nil, "the weight is empty"
 	}
-	return &weight{float: f, shape: t.Shape(), trans: trans}, ""
+	w := &weight{float: f, shape: t.Shape(), trans: trans}
+	if t.DType() == tensor.Float32 {
+		w.src = t
+	}
+	return w, ""
 }
