@@ -1,11 +1,13 @@
 package qrun_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -229,6 +231,37 @@ func TestEmbeddingTables(t *testing.T) {
 		var ne *qrun.NodeError
 		if !errors.As(err, &ne) || !strings.Contains(err.Error(), "index 600 is outside a table of 600 rows") {
 			t.Errorf("%s: got %v", c.o.Quantize, err)
+		}
+	}
+}
+
+// TestTableInFile: a table that stays in a mapped file gives the same bytes as one that was quantized at load, rows that
+// are not finite among them.
+func TestTableInFile(t *testing.T) {
+	const rows, width = 2000, 24
+	w := normal(5, rows*width)
+	w[7*width+3] = float32(math.Inf(1))
+	clear(w[9*width : 10*width])
+	g := mt.Graph(mt.In("x", mt.Spec(tensor.Int64, "b")), mt.Out("y"), mt.Init("w", w, rows, width), mt.Init("v", normal(6, width*64), width, 64),
+		mt.Node("Gather@g", "w x", "e"), mt.Node("MatMul@m", "e v", "y"))
+	p := mt.Model(g).Proto
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := mt.Model(g).Save(path); err != nil {
+		t.Fatal(err)
+	}
+	in := qrun.Tensors{"x": mt.Tensor([]int64{0, 9, 1999, -3, 8, 7}, 6)}
+	for _, q := range []qrun.Quantize{qrun.Dynamic, qrun.FP16} {
+		o := &qrun.Options{Quantize: q}
+		s, err := qrun.Open(path, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, got := outputsOf(t, sessionOf(t, p, o), in)["y"], outputsOf(t, s, in)["y"]
+		if !bytes.Equal(got.Bytes(), want.Bytes()) {
+			t.Errorf("%s: the file's table gives other results", q)
+		}
+		if d := s.Report().Nodes[0]; d.Op != "Gather" || d.Reason != "" || d.BytesAfter >= d.BytesBefore {
+			t.Errorf("%s: reported %+v", q, d)
 		}
 	}
 }
