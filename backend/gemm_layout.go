@@ -16,7 +16,7 @@ type layout struct {
 	depth   int                   // elements of K that lie together, and that a step takes but for AMX
 	pad     int                   // K is padded to a multiple of it
 	rate    int                   // products per cycle, to know how long a call takes
-	tiles   [maxTile + 1][4]uint8 // kernels by rows and vectors
+	tiles   [maxTile + 1][5]uint8 // kernels by rows and vectors
 	ragged  uint8                 // AMX: the kernel for few rows of a last panel that lacks a vector, which those of tiles write
 }
 
@@ -44,30 +44,29 @@ func newLayout(kernels []asm.Kernel, isa asm.ISA, vec, depth, rate int) layout {
 // panels is the number of panels of n columns.
 func (l *layout) panels(n int) int { return ceil(n, l.vec*l.nv) }
 
-// wide is the number of panels of nv vectors, which lie before those of one less. Where narrow panels exist none is
-// much narrower than the others, as that would starve the tile of work per load.
-func (l *layout) wide(n int) int {
-	count := l.panels(n)
-	if !l.narrow {
-		return count
+// wide is the number of panels that are nv vectors wide, which lie before those of one less. Where narrow panels exist
+// none is much narrower than the others, as that would starve the tile of work per load.
+func (l *layout) wide(n int) (count, nv int) {
+	panels := l.panels(n)
+	if !l.narrow || panels == 0 {
+		return panels, l.nv
 	}
-	return max(0, ceil(n, l.vec)-count*(l.nv-1))
+	vectors := ceil(n, l.vec)
+	return vectors % panels, vectors/panels + 1
 }
 
 // panel is the first column of panel i of n columns, and its width in vectors.
 func (l *layout) panel(i, n int) (col, nv int) {
-	if l.narrow && n <= l.vec*l.nv {
-		return 0, ceil(n, l.vec)
+	wide, nv := l.wide(n)
+	if i >= wide {
+		return (wide + i*(nv-1)) * l.vec, nv - 1
 	}
-	if wide := l.wide(n); i >= wide {
-		return (wide + i*(l.nv-1)) * l.vec, l.nv - 1
-	}
-	return i * l.nv * l.vec, l.nv
+	return i * nv * l.vec, nv
 }
 
 // sameWidth is the end of the run of equally wide panels that panel i is in.
 func (l *layout) sameWidth(i, n int) int {
-	if wide := l.wide(n); i < wide {
+	if wide, _ := l.wide(n); i < wide {
 		return wide
 	}
 	return l.panels(n)

@@ -86,6 +86,8 @@ func floatLayout(kernels []asm.Kernel, isa asm.ISA) layout {
 		return newLayout(kernels, isa, 16, 1, 32)
 	case asm.AVX2:
 		return newLayout(kernels, isa, 8, 1, 16)
+	case asm.NEON:
+		return newLayout(kernels, isa, 4, 1, 8)
 	}
 	return newLayout(kernels, asm.Scalar, asm.ScalarCols, 1, 1)
 }

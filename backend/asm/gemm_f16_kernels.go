@@ -45,6 +45,30 @@ const (
 	GemmF16Tile4x16AVX2
 	GemmF16Tile5x16AVX2
 	GemmF16Tile6x16AVX2
+	GemmF16Tile1x4NEON
+	GemmF16Tile1x8NEON
+	GemmF16Tile1x12NEON
+	GemmF16Tile1x16NEON
+	GemmF16Tile2x4NEON
+	GemmF16Tile2x8NEON
+	GemmF16Tile2x12NEON
+	GemmF16Tile2x16NEON
+	GemmF16Tile3x4NEON
+	GemmF16Tile3x8NEON
+	GemmF16Tile3x12NEON
+	GemmF16Tile3x16NEON
+	GemmF16Tile4x4NEON
+	GemmF16Tile4x8NEON
+	GemmF16Tile4x12NEON
+	GemmF16Tile4x16NEON
+	GemmF16Tile5x4NEON
+	GemmF16Tile5x8NEON
+	GemmF16Tile5x12NEON
+	GemmF16Tile5x16NEON
+	GemmF16Tile6x4NEON
+	GemmF16Tile6x8NEON
+	GemmF16Tile6x12NEON
+	GemmF16Tile6x16NEON
 )
 
 // GemmF16Kernels describes the kernels, by number.
@@ -80,4 +104,28 @@ var GemmF16Kernels = [...]Kernel{
 	{Name: "gemmF16Tile4x16AVX2", ISA: AVX2, M: 4, N: 16},
 	{Name: "gemmF16Tile5x16AVX2", ISA: AVX2, M: 5, N: 16},
 	{Name: "gemmF16Tile6x16AVX2", ISA: AVX2, M: 6, N: 16},
+	{Name: "gemmF16Tile1x4NEON", ISA: NEON, M: 1, N: 4},
+	{Name: "gemmF16Tile1x8NEON", ISA: NEON, M: 1, N: 8},
+	{Name: "gemmF16Tile1x12NEON", ISA: NEON, M: 1, N: 12},
+	{Name: "gemmF16Tile1x16NEON", ISA: NEON, M: 1, N: 16},
+	{Name: "gemmF16Tile2x4NEON", ISA: NEON, M: 2, N: 4},
+	{Name: "gemmF16Tile2x8NEON", ISA: NEON, M: 2, N: 8},
+	{Name: "gemmF16Tile2x12NEON", ISA: NEON, M: 2, N: 12},
+	{Name: "gemmF16Tile2x16NEON", ISA: NEON, M: 2, N: 16},
+	{Name: "gemmF16Tile3x4NEON", ISA: NEON, M: 3, N: 4},
+	{Name: "gemmF16Tile3x8NEON", ISA: NEON, M: 3, N: 8},
+	{Name: "gemmF16Tile3x12NEON", ISA: NEON, M: 3, N: 12},
+	{Name: "gemmF16Tile3x16NEON", ISA: NEON, M: 3, N: 16},
+	{Name: "gemmF16Tile4x4NEON", ISA: NEON, M: 4, N: 4},
+	{Name: "gemmF16Tile4x8NEON", ISA: NEON, M: 4, N: 8},
+	{Name: "gemmF16Tile4x12NEON", ISA: NEON, M: 4, N: 12},
+	{Name: "gemmF16Tile4x16NEON", ISA: NEON, M: 4, N: 16},
+	{Name: "gemmF16Tile5x4NEON", ISA: NEON, M: 5, N: 4},
+	{Name: "gemmF16Tile5x8NEON", ISA: NEON, M: 5, N: 8},
+	{Name: "gemmF16Tile5x12NEON", ISA: NEON, M: 5, N: 12},
+	{Name: "gemmF16Tile5x16NEON", ISA: NEON, M: 5, N: 16},
+	{Name: "gemmF16Tile6x4NEON", ISA: NEON, M: 6, N: 4},
+	{Name: "gemmF16Tile6x8NEON", ISA: NEON, M: 6, N: 8},
+	{Name: "gemmF16Tile6x12NEON", ISA: NEON, M: 6, N: 12},
+	{Name: "gemmF16Tile6x16NEON", ISA: NEON, M: 6, N: 16},
 }

@@ -45,6 +45,30 @@ const (
 	GemmF32Tile4x16AVX2
 	GemmF32Tile5x16AVX2
 	GemmF32Tile6x16AVX2
+	GemmF32Tile1x4NEON
+	GemmF32Tile1x8NEON
+	GemmF32Tile1x12NEON
+	GemmF32Tile1x16NEON
+	GemmF32Tile2x4NEON
+	GemmF32Tile2x8NEON
+	GemmF32Tile2x12NEON
+	GemmF32Tile2x16NEON
+	GemmF32Tile3x4NEON
+	GemmF32Tile3x8NEON
+	GemmF32Tile3x12NEON
+	GemmF32Tile3x16NEON
+	GemmF32Tile4x4NEON
+	GemmF32Tile4x8NEON
+	GemmF32Tile4x12NEON
+	GemmF32Tile4x16NEON
+	GemmF32Tile5x4NEON
+	GemmF32Tile5x8NEON
+	GemmF32Tile5x12NEON
+	GemmF32Tile5x16NEON
+	GemmF32Tile6x4NEON
+	GemmF32Tile6x8NEON
+	GemmF32Tile6x12NEON
+	GemmF32Tile6x16NEON
 )
 
 // GemmF32Kernels describes the kernels, by number.
@@ -80,4 +104,28 @@ var GemmF32Kernels = [...]Kernel{
 	{Name: "gemmF32Tile4x16AVX2", ISA: AVX2, M: 4, N: 16},
 	{Name: "gemmF32Tile5x16AVX2", ISA: AVX2, M: 5, N: 16},
 	{Name: "gemmF32Tile6x16AVX2", ISA: AVX2, M: 6, N: 16},
+	{Name: "gemmF32Tile1x4NEON", ISA: NEON, M: 1, N: 4},
+	{Name: "gemmF32Tile1x8NEON", ISA: NEON, M: 1, N: 8},
+	{Name: "gemmF32Tile1x12NEON", ISA: NEON, M: 1, N: 12},
+	{Name: "gemmF32Tile1x16NEON", ISA: NEON, M: 1, N: 16},
+	{Name: "gemmF32Tile2x4NEON", ISA: NEON, M: 2, N: 4},
+	{Name: "gemmF32Tile2x8NEON", ISA: NEON, M: 2, N: 8},
+	{Name: "gemmF32Tile2x12NEON", ISA: NEON, M: 2, N: 12},
+	{Name: "gemmF32Tile2x16NEON", ISA: NEON, M: 2, N: 16},
+	{Name: "gemmF32Tile3x4NEON", ISA: NEON, M: 3, N: 4},
+	{Name: "gemmF32Tile3x8NEON", ISA: NEON, M: 3, N: 8},
+	{Name: "gemmF32Tile3x12NEON", ISA: NEON, M: 3, N: 12},
+	{Name: "gemmF32Tile3x16NEON", ISA: NEON, M: 3, N: 16},
+	{Name: "gemmF32Tile4x4NEON", ISA: NEON, M: 4, N: 4},
+	{Name: "gemmF32Tile4x8NEON", ISA: NEON, M: 4, N: 8},
+	{Name: "gemmF32Tile4x12NEON", ISA: NEON, M: 4, N: 12},
+	{Name: "gemmF32Tile4x16NEON", ISA: NEON, M: 4, N: 16},
+	{Name: "gemmF32Tile5x4NEON", ISA: NEON, M: 5, N: 4},
+	{Name: "gemmF32Tile5x8NEON", ISA: NEON, M: 5, N: 8},
+	{Name: "gemmF32Tile5x12NEON", ISA: NEON, M: 5, N: 12},
+	{Name: "gemmF32Tile5x16NEON", ISA: NEON, M: 5, N: 16},
+	{Name: "gemmF32Tile6x4NEON", ISA: NEON, M: 6, N: 4},
+	{Name: "gemmF32Tile6x8NEON", ISA: NEON, M: 6, N: 8},
+	{Name: "gemmF32Tile6x12NEON", ISA: NEON, M: 6, N: 12},
+	{Name: "gemmF32Tile6x16NEON", ISA: NEON, M: 6, N: 16},
 }

@@ -22,6 +22,8 @@ func ConvCases(d asm.Kernel) []*Conv {
 		n, w = asm.ScalarCols, asm.ScalarCols
 	case asm.AVX2:
 		w = 8
+	case asm.NEON:
+		w = 4
 	}
 	var cases []*Conv
 	for round := range 3 {

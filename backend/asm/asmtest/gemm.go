@@ -80,6 +80,8 @@ func GemmCases(d asm.Kernel, kind string) []*Gemm {
 		n, w = asm.ScalarCols, asm.ScalarCols
 	case asm.AVX2, asm.AVXVNNI:
 		w = 8
+	case asm.NEON, asm.NEONDOT, asm.NEONI8MM:
+		w = 4
 	case asm.AMX:
 		w = n
 	}

@@ -50,6 +50,7 @@ func convFamily() *Family {
 	for mr := 1; mr <= 6; mr++ {
 		f.Kernels = append(f.Kernels, convTile(AVX2, mr, 2))
 	}
+	f.Kernels = append(f.Kernels, neonTiles(neonConv)...)
 	return f
 }
 

@@ -43,6 +43,7 @@ func floatFamily(name, typ, scalar string, size int, doc string, set func(t *til
 	for mr := 1; mr <= 6; mr++ {
 		add(AVX2, mr, 2)
 	}
+	f.Kernels = append(f.Kernels, neonTiles(func(mr, nv int) *Kernel { return neonGemmFloat(unexported(typ), size, mr, nv) })...)
 	return f
 }
 
