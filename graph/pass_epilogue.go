@@ -1,11 +1,13 @@
 package graph
 
+import "github.com/qrun-onnx/qrun/tensor"
+
 // The private operators that the Epilogue passes make. All are of domain qrun, version 1, on float32.
 //
 // FusedMatMul(A, B, bias?, residual?) = act(alpha * op(A) x op(B) + bias) + residual
 //   A and B as for MatMul; op exchanges the last two dimensions where transA or transB (int, 0) is set. bias is
-//   [N], one number per column of the result; residual has exactly the result's shape. alpha (float, 1) multiplies
-//   the product.
+//   [N], one number per column of the result; residual has exactly the result's shape, or with residual_broadcast
+//   (int, 0) is added as Add does. alpha (float, 1) multiplies the product.
 //
 // FusedConv(X, W, B?, Z?) = act(Conv(X, W, B) + Z), or act(Conv(X, W, B)) + Z with residual_last (int, 0)
 //   has Conv's attributes; Z has exactly the result's shape.
@@ -145,6 +147,26 @@ func fuseActivation(g *Graph, pc *PassCtx) (changed int, err error) {
 	return changed, nil
 }
 
+// mayBeResidual reports whether a sum of the result y of a linear layer m with z is one of equal shapes as far as is known:
+// then the layer finds out in each run.
+func mayBeResidual(m *Node, y, z *Value) bool {
+	w := m.Arg(1)
+	if m.Type == "QLinear" {
+		w = m.Arg(4)
+	}
+	if m.Type == "FusedConv" || w.Const == nil || w.Const.Rank() != 2 || w.Const.Len() == 0 || m.IntAttr("transA", 0) != 0 || z.Spec.DType != tensor.Float32 ||
+		!z.Spec.Ranked || y.Spec.Rank() < 2 || len(z.Spec.Dims) != y.Spec.Rank() {
+		return false
+	}
+	last := len(z.Spec.Dims) - 1
+	for i, d := range z.Spec.Dims {
+		if e := y.Spec.Dims[i]; d.Size != e.Size && d.Known() && e.Known() || d.Known() != e.Known() && (d.Size == 1 || e.Size == 1) || i == last && !d.Known() {
+			return false
+		}
+	}
+	return true
+}
+
 // fuseResidual puts the sum with a tensor of the same shape into the product or convolution before it.
 func fuseResidual(g *Graph, pc *PassCtx) (changed int, err error) {
 	for n := range pc.Nodes(g) {
@@ -160,10 +182,13 @@ func fuseResidual(g *Graph, pc *PassCtx) (changed int, err error) {
 			if err != nil {
 				return changed, err
 			}
-			if !same {
-				break
-			}
 			var more []Attr
+			if !same {
+				if !mayBeResidual(m, n.In[1-i], n.In[i]) {
+					continue
+				}
+				more = append(more, IntA("residual_broadcast", 1))
+			}
 			if m.Type == "FusedConv" && m.StrAttr("activation", "") != "" {
 				more = append(more, IntA("residual_last", 1))
 			}

@@ -214,8 +214,8 @@ func TestFuseEpilogues(t *testing.T) {
 		"bias of one number":        {with(mNode("MatMul", "x w", "a"), mNode("Add", "a k", "y")), all, "FusedMatMul", 1e-5},
 		"bias by row stays":         {with(weight("r", 4, 1), mNode("MatMul", "x w", "a"), mNode("Add", "a r", "y")), all, "FusedMatMul Add", 0},
 		"read twice":                {with(mNode("MatMul", "x w", "a"), mNode("Relu", "a", "y"), mOut("a")), all, "FusedMatMul Relu", 0},
-		// Two inputs share a name for a dimension that may differ.
-		"unproven residual":         {with(mIn("z", mSpec(tensor.Float32, "N", 4, 6)), mNode("MatMul", "x w", "a"), mNode("Add", "a z", "y")), all, "FusedMatMul Add", 0},
+		// Two inputs share a name for a dimension that may differ: the run finds out.
+		"unproven residual":         {with(mIn("z", mSpec(tensor.Float32, "N", 4, 6)), mNode("MatMul", "x w", "a"), mNode("Add", "a z", "y")), all, "FusedMatMul", 1e-5},
 		"residual of another shape": {with(mNode("MatMul", "x w", "a"), mNode("ReduceMean", "x", "r", mAt("axes", []int64{0})), mNode("Add", "a r", "y")), all, "FusedMatMul ReduceMean Add", 0},
 		"gemm": {[]any{two, weight("wt", 5, 6), weight("c", 1, 5), mNode("Gemm", "m wt c", "g", mAt("transB", 1), mAt("alpha", float32(0.5)), mAt("beta", float32(2))), mNode("Sigmoid", "g", "y"), mOut("y")},
 			all, "FusedMatMul", 1e-5},

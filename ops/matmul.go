@@ -26,7 +26,8 @@ type matMul struct {
 	l              lib
 	alpha          float32
 	a, b           operandForm
-	bias, residual int // input numbers, 0: none
+	bias, residual int  // input numbers, 0: none
+	broadcast      bool // the residual; see residual.go
 	act            fusedActivation
 	packs          []*backend.PackedF32 // a constant B, one per batch of B
 	shapeB         []int                // of a constant B
@@ -50,6 +51,7 @@ func (l lib) newContribMatMul(a *graph.Attrs) (graph.Op, error) {
 func (l lib) newFusedMatMul(a *graph.Attrs) (graph.Op, error) {
 	o := &matMul{l: l, alpha: a.Float("alpha", 1), bias: 2, residual: 3}
 	o.a.trans, o.b.trans = a.Bool("transA", false), a.Bool("transB", false)
+	o.broadcast = a.Bool("residual_broadcast", false)
 	var err error
 	o.act, err = newFusedActivation(a)
 	return o, err
@@ -77,6 +79,11 @@ func (o *matMul) Infer(c *graph.InferCtx) error {
 		if err := o.inferExtra(c, out); err != nil {
 			return err
 		}
+		if o.broadcast {
+			if out, err = ResidualSpec(out, c.In(o.residual)); err != nil {
+				return err
+			}
+		}
 	}
 	c.Out(0, out)
 	return nil
@@ -88,7 +95,7 @@ func (o *matMul) inferExtra(c *graph.InferCtx, out tensor.Spec) error {
 			return fmt.Errorf("bias %v does not fit the result %v", bias, out)
 		}
 	}
-	if res := c.In(o.residual); c.Has(o.residual) && res.Ranked {
+	if res := c.In(o.residual); c.Has(o.residual) && res.Ranked && !o.broadcast {
 		if len(res.Dims) != len(out.Dims) || !slices.EqualFunc(res.Dims, out.Dims, agree) {
 			return fmt.Errorf("residual %v does not have the shape of the result %v", res, out)
 		}

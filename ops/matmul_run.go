@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/internal/par"
@@ -107,6 +109,14 @@ func (o *matMul) views(c *graph.RunCtx) (a, b operandView, batch []int) {
 }
 
 func (o *matMul) runFloat32(c *graph.RunCtx) error {
+	if o.broadcast && c.In[o.residual] != nil {
+		a, b, _ := o.views(c)
+		if !ResidualFits(c, o.residual, a.n*a.rows*b.cols) {
+			shape := slices.Clone(c.In[0].Shape())
+			shape[len(shape)-1] = b.cols
+			return AddResidual(c, o.l.k, shape, o.residual, o.runFloat32)
+		}
+	}
 	s := graph.State[matMulState](c)
 	a, b, batch := o.views(c)
 	data, out := tensor.View[float32](c.In[0]), tensor.View[float32](c.Out[0])

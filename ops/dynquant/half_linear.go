@@ -2,10 +2,12 @@ package dynquant
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/ops"
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
@@ -28,18 +30,19 @@ const (
 // the leading dimensions of X as in MatMul. A W of float32 is multiplied by attribute alpha, clamped to the finite range and
 // rounded to nearest even when it is packed.
 type halfLinear struct {
-	l      lib
-	trans  bool
-	act    backend.Activation
-	p0, p1 float32
-	alpha  float32
+	l         lib
+	trans     bool
+	act       backend.Activation
+	p0, p1    float32
+	alpha     float32
+	broadcast bool // the residual; see ops.AddResidual
 
 	packs  []*backend.PackedF16
 	shapeW []int
 }
 
 func (l lib) newHalfLinear(a *graph.Attrs) (graph.Op, error) {
-	o := &halfLinear{l: l, trans: a.Bool("transB", false), p0: a.Float("p0", 0), p1: a.Float("p1", 0), alpha: a.Float("alpha", 1)}
+	o := &halfLinear{l: l, trans: a.Bool("transB", false), p0: a.Float("p0", 0), p1: a.Float("p1", 0), alpha: a.Float("alpha", 1), broadcast: a.Bool("residual_broadcast", false)}
 	var err error
 	o.act, err = backend.ParseActivation(a.Str("activation", ""))
 	return o, err
@@ -82,10 +85,16 @@ func (o *halfLinear) Infer(c *graph.InferCtx) error {
 	if err != nil {
 		return err
 	}
-	if r := c.In(halfResidual); c.Has(halfResidual) && r.Ranked && !agree(r.Dims, dims) {
+	if r := c.In(halfResidual); c.Has(halfResidual) && r.Ranked && !o.broadcast && !agree(r.Dims, dims) {
 		return fmt.Errorf("want a residual of shape %v, got %v", tensor.Ranked(tensor.Float32, dims), r)
 	}
-	c.Out(0, tensor.Ranked(tensor.Float32, dims))
+	y := tensor.Ranked(tensor.Float32, dims)
+	if o.broadcast {
+		if y, err = ops.ResidualSpec(y, c.In(halfResidual)); err != nil {
+			return err
+		}
+	}
+	c.Out(0, y)
 	return nil
 }
 
@@ -141,6 +150,11 @@ func (o *halfLinear) Run(c *graph.RunCtx) error {
 		rows := 1
 		for _, d := range x[:len(x)-1] {
 			rows *= d
+		}
+		if n := packs[0].N; o.broadcast && c.In[halfResidual] != nil && !ops.ResidualFits(c, halfResidual, rows*n) {
+			shape := slices.Clone(x)
+			shape[len(shape)-1] = n
+			return ops.AddResidual(c, o.l.k, shape, halfResidual, o.Run)
 		}
 		o.job(c, j, packs[0], 0, 0, rows, k)
 		return c.For(j.Tasks(), 1, j)

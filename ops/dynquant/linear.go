@@ -2,9 +2,11 @@ package dynquant
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/ops"
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
@@ -39,19 +41,20 @@ const (
 // repeat shared out over their copies behind the K others (see weight.quantize). Then wscale has an element for each
 // column of each matrix, there is no wzero, and the scale of the result is multiplied by attribute alpha.
 type linear struct {
-	l      lib
-	trans  bool
-	act    backend.Activation
-	p0, p1 float32
-	alpha  float32
-	repeat []int
+	l         lib
+	trans     bool
+	act       backend.Activation
+	p0, p1    float32
+	alpha     float32
+	repeat    []int
+	broadcast bool // the residual; see ops.AddResidual
 
 	packs  *[]*backend.PackedI8 // by batch of the weight
 	shapeW []int                // of the packed weight
 }
 
 func (l lib) newLinear(a *graph.Attrs) (graph.Op, error) {
-	o := &linear{l: l, trans: a.Bool("transB", false), p0: a.Float("p0", 0), p1: a.Float("p1", 0), alpha: a.Float("alpha", 1)}
+	o := &linear{l: l, trans: a.Bool("transB", false), p0: a.Float("p0", 0), p1: a.Float("p1", 0), alpha: a.Float("alpha", 1), broadcast: a.Bool("residual_broadcast", false)}
 	for _, i := range a.Ints("repeat") {
 		if i < 0 {
 			return nil, fmt.Errorf("repeat has channel %d", i)
@@ -103,10 +106,16 @@ func (o *linear) Infer(c *graph.InferCtx) error {
 	if err != nil {
 		return err
 	}
-	if r := c.In(linResidual); c.Has(linResidual) && r.Ranked && !agree(r.Dims, dims) {
+	if r := c.In(linResidual); c.Has(linResidual) && r.Ranked && !o.broadcast && !agree(r.Dims, dims) {
 		return fmt.Errorf("want a residual of shape %v, got %v", tensor.Ranked(tensor.Float32, dims), r)
 	}
-	c.Out(0, tensor.Ranked(tensor.Float32, dims))
+	y := tensor.Ranked(tensor.Float32, dims)
+	if o.broadcast {
+		if y, err = ops.ResidualSpec(y, c.In(linResidual)); err != nil {
+			return err
+		}
+	}
+	c.Out(0, y)
 	return nil
 }
 
@@ -197,6 +206,11 @@ func (o *linear) Run(c *graph.RunCtx) error {
 	stride := q.Shape()[q.Rank()-1]
 	if len(*packs) == 1 && len(shapeW) == 2 {
 		rows := c.In[linSum].Len()
+		if n := (*packs)[0].N; o.broadcast && c.In[linResidual] != nil && !ops.ResidualFits(c, linResidual, rows*n) {
+			shape := slices.Clone(q.Shape())
+			shape[len(shape)-1] = n
+			return ops.AddResidual(c, o.l.k, shape, linResidual, o.Run)
+		}
 		o.job(c, j, (*packs)[0], 0, 0, rows, stride)
 		return c.For(j.Tasks(), 1, j)
 	}
