@@ -3,6 +3,7 @@ package qrun
 import (
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/onnx"
+	"github.com/qrun-onnx/qrun/ops/dynquant"
 )
 
 var (
@@ -19,3 +20,7 @@ type NodeError = graph.NodeError
 // InputError says which input of a Run does not fit the model: a name it does not have, a missing one, or a type or
 // shape that it does not take.
 type InputError = graph.InputError
+
+// OptionError says that Options name something that the model, or qrun, does not have: a pattern of Only or Exclude that
+// matches no node, an operator type that is not quantized, a pass.
+type OptionError = dynquant.OptionError

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -17,38 +18,43 @@ import (
 // Open loads the ONNX model in a file. The file is mapped into memory where the platform can, and external data are
 // looked for beside it and nowhere else. Errors wrap ErrFormat, ErrUnsupported, or what the system said.
 func Open(path string, o *Options) (*Session, error) {
+	start := time.Now()
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return newSession(m, o)
+	return newSession(m, o, start)
 }
 
 // OpenFS is Open for a file of fsys; external data are looked for in its directory, inside fsys.
 func OpenFS(fsys fs.FS, name string, o *Options) (*Session, error) {
+	start := time.Now()
 	m, err := onnx.OpenFS(fsys, name)
 	if err != nil {
 		return nil, err
 	}
-	return newSession(m, o)
+	return newSession(m, o, start)
 }
 
 // Load loads a model from memory, such as a variable filled by go:embed. The session keeps views of data, which must not
 // change from then on.
 func Load(data []byte, o *Options) (*Session, error) {
+	start := time.Now()
 	m, err := onnx.Decode(data)
 	if err != nil {
 		return nil, err
 	}
-	return newSession(m, o)
+	return newSession(m, o, start)
 }
 
 // LoadProto loads a model from its message, which must not change from then on.
 func LoadProto(p *onnx.ModelProto, o *Options) (*Session, error) {
-	return newSession(&onnx.Model{Proto: p}, o)
+	return newSession(&onnx.Model{Proto: p}, o, time.Now())
 }
 
-func newSession(m *onnx.Model, o *Options) (*Session, error) {
+// newSession makes a session of a model whose decoding began at start.
+func newSession(m *onnx.Model, o *Options, start time.Time) (*Session, error) {
+	steps := []LoadStep{{"decode", start, time.Since(start)}}
 	if o == nil {
 		o = &Options{}
 	}
@@ -59,16 +65,18 @@ func newSession(m *onnx.Model, o *Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{k: e.k, report: &Report{}, onNode: o.OnNode, log: o.Logger}
+	s := &Session{k: e.k, report: &Report{}, onNode: o.OnNode, log: o.Logger, steps: steps}
 	g, err := e.prepare(m, o, s)
 	if err != nil {
 		return nil, err
 	}
 	s.describe(m, g)
+	start = time.Now()
 	if s.exe, err = graph.NewExecutable(g, graph.ExecOptions{Threads: o.Threads}); err != nil {
 		return nil, err
 	}
 	m.Source().ReleasePages() // what was packed is not read again
+	s.step("pack", start)
 	return s, nil
 }
 
@@ -96,20 +104,25 @@ func newEngine(tier string) (*engine, error) {
 
 // prepare builds the graph, rewrites it and, when asked, quantizes it.
 func (e *engine) prepare(m *onnx.Model, o *Options, s *Session) (*graph.Graph, error) {
+	start := time.Now()
 	g, err := graph.Build(m, e.reg)
 	if err != nil {
 		return nil, err
 	}
+	s.step("build", start)
 	if err := checkPasses(o.DisablePasses); err != nil {
 		return nil, err
 	}
 	quantized := o.Quantize == Dynamic || o.Quantize == FP16
 	passes := graph.PassOptions{Stages: []graph.Stage{graph.Clean, graph.Fuse}, Disable: graphPasses(o.DisablePasses), KeepIntegers: o.Quantize == Dynamic,
 		FoldDequantize: !quantized}
+	start = time.Now()
 	z, err := graph.NewOptimizer(g, e.reg)
 	if err != nil {
 		return nil, err
 	}
+	s.step("infer", start)
+	z.OnApply = func(pass string, start time.Time, _ int) { s.step("pass "+pass, start) }
 	if err := s.apply(z, dynquant.FuseQDQ(), passes, o); err != nil {
 		return nil, err
 	}
@@ -122,9 +135,11 @@ func (e *engine) prepare(m *onnx.Model, o *Options, s *Session) (*graph.Graph, e
 	if quantized {
 		c := dynquant.Config{Kernels: e.k, Profile: string(o.profile()), Half: o.Quantize == FP16, Ops: o.Ops, Only: o.Only, Exclude: o.Exclude,
 			MinElements: o.MinElements, Threads: threads(o)}
+		start = time.Now()
 		if s.report, err = dynquant.Quantize(z, c); err != nil {
 			return nil, err
 		}
+		s.step("quantize", start)
 		s.logReport()
 	}
 	passes.Stages, passes.KeepIntegers, passes.FoldDequantize = nil, false, true

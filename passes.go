@@ -32,7 +32,7 @@ func checkPasses(names []string) error {
 	}
 	for _, n := range names {
 		if !slices.Contains(known, n) {
-			return fmt.Errorf("there is no pass %q (there are: %s)", n, strings.Join(known, ", "))
+			return &OptionError{Text: fmt.Sprintf("there is no pass %q (there are: %s)", n, strings.Join(known, ", "))}
 		}
 	}
 	return nil

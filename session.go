@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -45,6 +46,7 @@ type Session struct {
 	report  *Report
 	model   ModelInfo
 	passes  []graph.PassStat
+	steps   []LoadStep
 	onNode  func(context.Context, NodeStat)
 	log     *slog.Logger
 }
@@ -75,6 +77,21 @@ func (s *Session) Outputs() []Output { return slices.Clone(s.outputs) }
 
 // Report says what quantization did; without one it is empty. It must not be changed.
 func (s *Session) Report() *Report { return s.report }
+
+// LoadStep is a part of loading: decode, build, infer, a rewriting pass, quantize or pack. A pass that is applied several
+// times is several steps, and Quantize may apply passes of its own within its time.
+type LoadStep struct {
+	Name     string
+	Start    time.Time
+	Duration time.Duration
+}
+
+func (s *Session) step(name string, start time.Time) {
+	s.steps = append(s.steps, LoadStep{name, start, time.Since(start)})
+}
+
+// LoadSteps says where the time of loading went, in the order in which the steps ended.
+func (s *Session) LoadSteps() []LoadStep { return slices.Clone(s.steps) }
 
 // Model describes the file.
 func (s *Session) Model() ModelInfo { return s.model }

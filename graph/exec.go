@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/qrun-onnx/qrun/internal/par"
 	"github.com/qrun-onnx/qrun/tensor"
@@ -39,6 +40,9 @@ type RunOptions struct {
 	// OnNode is called after every operator that ran, in the order of execution. Views and what was known before the
 	// run are not among them.
 	OnNode func(NodeStat)
+	// OnPart is called for every part of an operator's loop that several goroutines share, from the one that did it, before
+	// OnNode is called for the operator. Worker 0 is the run's own goroutine.
+	OnPart func(worker int, start time.Time, d time.Duration)
 	// Watch is called after every node with its inputs and outputs, nil where they are absent, taken over by a packed
 	// operator or read by nobody. They must not be changed, and stay valid after the run: with Watch every value has
 	// memory of its own.
@@ -109,6 +113,7 @@ func (e *Executable) run(ctx context.Context, rs *runState, opts *RunOptions) (o
 		}
 	}
 	rs.done = ctx.Done()
+	rs.pool.Watch(rs.opts.OnPart)
 	rs.pool.Begin(ctx)
 	defer func() {
 		rs.pool.End()

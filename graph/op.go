@@ -43,10 +43,16 @@ type Impure interface{ Impure() }
 // and profiles.
 type KernelNamer interface{ KernelName() string }
 
-// FLOPer is implemented by operators whose arithmetic is worth counting: multiply-adds times two, for given inputs.
-type FLOPer interface {
-	FLOPs(in []*tensor.Tensor) int64
+// Counter is implemented by operators whose arithmetic is worth counting, for profiles: two operations for a multiply-add
+// of a product or convolution, one for each element and primitive of the definition of others, where a function such as
+// exp is one. The specs are those of one execution, of inputs that Prepack took over too; absent ones are the zero Spec.
+type Counter interface {
+	Operations(in, out []tensor.Spec) int64
 }
+
+// Selector is implemented by operators that read a part of their first input, as large as the result: table look-ups and
+// slices. Profiles count that part as read.
+type Selector interface{ ReadsPart() }
 
 // Def says how to make an operator. The Def of a node is the one of its domain and name with the largest Since that is
 // not above the model's opset for that domain.

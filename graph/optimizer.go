@@ -1,6 +1,9 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Optimizer applies passes to a graph one after another. Between them it keeps what is known of the graph, and which
 // passes find nothing in it any more, so that nothing is computed twice.
@@ -11,6 +14,9 @@ type Optimizer struct {
 	known   *inference // of the graph as it is
 	changes int        // how often the graph has changed
 	done    map[passKey]int
+
+	// OnApply, if set, is called when a pass has been applied, with the time it began and the number of its changes.
+	OnApply func(pass string, start time.Time, changed int)
 }
 
 // passKey is a pass with the options that it reads. For each the Optimizer knows after how many changes of the graph it
@@ -67,6 +73,9 @@ func (z *Optimizer) Optimize(o PassOptions) ([]PassStat, error) {
 
 // Apply runs a pass, one of Passes or another, until it changes nothing.
 func (z *Optimizer) Apply(p Pass, o PassOptions) (total int, err error) {
+	if z.OnApply != nil {
+		defer func(start time.Time) { z.OnApply(p.Name, start, total) }(time.Now())
+	}
 	for range maxRounds {
 		if z.pc == nil {
 			z.pc = newPassCtx(z.g, z.reg, z.known)

@@ -232,16 +232,6 @@ func (o *conv) shape(x, w []int) (s convShape) {
 // KernelName says which kernels compute a float32 convolution.
 func (o *conv) KernelName() string { return "f32/" + o.l.k.Name() }
 
-// FLOPs counts the products of every output position with its kernel.
-func (o *conv) FLOPs(in []*tensor.Tensor) int64 {
-	w := o.shapeW
-	if w == nil {
-		w = in[1].Shape()
-	}
-	s := o.shape(in[0].Shape(), w)
-	return 2 * int64(s.n) * int64(s.m) * int64(s.k) * int64(s.pix)
-}
-
 func (o *conv) weights(c *graph.RunCtx) ([]float32, []int) {
 	if o.w != nil {
 		return o.w, o.shapeW

@@ -128,18 +128,6 @@ func (o *gemm) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
 // KernelName says which kernels compute a float32 product.
 func (o *gemm) KernelName() string { return "f32/" + o.l.k.Name() }
 
-// FLOPs counts a product per row, column and inner element.
-func (o *gemm) FLOPs(in []*tensor.Tensor) int64 {
-	a := operandForm{trans: o.transA}.view(in[0].Shape(), false)
-	n := 0
-	if o.pack != nil {
-		n = o.pack.N
-	} else {
-		n = operandForm{trans: o.transB}.view(in[1].Shape(), true).cols
-	}
-	return 2 * int64(a.rows) * int64(a.cols) * int64(n)
-}
-
 func scaleInto(dst, src []float32, by float32) {
 	for i, v := range src {
 		dst[i] = v * by

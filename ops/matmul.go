@@ -175,16 +175,6 @@ func (o *matMul) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
 // KernelName says which kernels compute a float32 product.
 func (o *matMul) KernelName() string { return "f32/" + o.l.k.Name() }
 
-// FLOPs counts a product per element of both results' dimensions and the inner one.
-func (o *matMul) FLOPs(in []*tensor.Tensor) int64 {
-	shape := o.shapeB
-	if o.packs == nil {
-		shape = in[1].Shape()
-	}
-	a, b := o.a.view(in[0].Shape(), false), o.b.view(shape, true)
-	return 2 * int64(max(a.n, b.n)) * int64(a.rows) * int64(a.cols) * int64(b.cols)
-}
-
 // constFloat32 returns the elements of a constant as float32, if its type has an exact float32 form.
 func (l lib) constFloat32(t *tensor.Tensor) ([]float32, bool) {
 	switch {

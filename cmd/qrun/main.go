@@ -69,11 +69,12 @@ func (e *env) main(args []string) int {
 	}
 	var usage usageError
 	var outside outsideError
+	var option *qrun.OptionError
 	switch {
 	case errors.As(err, &outside):
 		fmt.Fprintln(e.stderr, "qrun:", err)
 		return exitOutside
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &option):
 		fmt.Fprintln(e.stderr, "qrun:", err)
 		return exitUsage
 	}

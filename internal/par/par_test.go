@@ -318,3 +318,43 @@ func BenchmarkLoopHot(b *testing.B) {
 		_ = p.For(100, 1, c)
 	}
 }
+
+func TestWatchHearsOfEveryPart(t *testing.T) {
+	withProcs(t, 4)
+	p := NewPool(NewLimit(4))
+	c := &counter{hits: make([]atomic.Int32, 1000)}
+	for range 50 {
+		var parts [4]atomic.Int32
+		p.Watch(func(worker int, start time.Time, d time.Duration) {
+			if d < 0 || time.Since(start) < d {
+				t.Errorf("worker %d: a part of %v", worker, d)
+			}
+			parts[worker].Add(1)
+		})
+		p.Begin(context.Background())
+		for p.taken == 0 {
+			if err := p.For(1000, 10, c); err != nil {
+				t.Fatal(err)
+			}
+			c.check(t, 1000, 1)
+		}
+		for i := range parts {
+			parts[i].Store(0)
+		}
+		if err := p.For(1000, 10, c); err != nil {
+			t.Fatal(err)
+		}
+		total := int32(0)
+		for i := range parts {
+			total += parts[i].Load()
+		}
+		if want := int32(p.job.cut.count); total != want {
+			t.Fatalf("heard of %d of %d parts", total, want)
+		}
+		c.check(t, 1000, 1)
+		p.End()
+		if p.watch != nil {
+			t.Fatal("End keeps the watcher")
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 )
 
 // Pool runs the loops of one run at a time. Its methods are called by the goroutine that called Begin; For also by bodies
@@ -20,6 +21,7 @@ type Pool struct {
 	quiet   bool     // no loop of the run before did: workers start with the first that does
 	workers []worker // nil when the limit is 1
 	hook    func()   // of tests: delays that make rare interleavings frequent
+	watch   Watcher
 
 	_ [64]byte
 	// shares are the chunks of the present loop, one share for each goroutine that is at work, in order: in loop after
@@ -34,6 +36,10 @@ type Pool struct {
 	failure  atomic.Pointer[PanicError]
 	_        [64]byte
 }
+
+// Watcher hears of every part of a loop that goes to several goroutines, from the goroutine that did it and before the
+// loop is over. Worker 0 is the caller of For.
+type Watcher func(worker int, start time.Time, d time.Duration)
 
 // share is end<<16 | next of a range of chunks: next < end says that chunk next is to be claimed. Whoever moves it from
 // next to next+1 owns that chunk, and with it the certainty that the fields of the job stay as they are until the chunk
@@ -90,10 +96,13 @@ func (p *Pool) Begin(ctx context.Context) {
 // most is the number of workers that can be of use.
 func (p *Pool) most() int { return min(len(p.workers), runtime.GOMAXPROCS(0)-1) }
 
+// Watch lets w hear of the parts of loops until End. nil is nobody.
+func (p *Pool) Watch(w Watcher) { p.watch = w }
+
 // End ends the run. It sends the workers home and gives them a moment to go; one that the host has stopped holds no
 // chunk, touches nothing but the pool, and ends as soon as it runs again.
 func (p *Pool) End() {
-	p.ctx, p.done = nil, nil
+	p.ctx, p.done, p.watch = nil, nil, nil
 	if p.workers == nil {
 		return
 	}
@@ -234,6 +243,10 @@ func (p *Pool) chunk(as, i int) {
 	}
 	if p.done != nil && p.cancelled() != nil {
 		return
+	}
+	if w := p.watch; w != nil {
+		start := time.Now()
+		defer func() { w(as, start, time.Since(start)) }()
 	}
 	lo, hi := p.job.cut.at(i)
 	if p.job.as != nil {

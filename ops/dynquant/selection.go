@@ -25,6 +25,14 @@ type Config struct {
 var candidateTypes = []string{"MatMul", "Gemm", "Gather"}
 
 // selection decides by name, type and size.
+// OptionError says that an option names something that there is not: a pattern that matches no node, an operator that is
+// not quantized, a pass.
+type OptionError struct{ Text string }
+
+func (e *OptionError) Error() string { return e.Text }
+
+func optionErrorf(format string, a ...any) error { return &OptionError{fmt.Sprintf(format, a...)} }
+
 type selection struct {
 	ops           []string
 	only, exclude []*pattern
@@ -44,7 +52,7 @@ func newSelection(c Config) (*selection, error) {
 	}
 	for _, op := range s.ops {
 		if !slices.Contains(candidateTypes, op) {
-			return nil, fmt.Errorf("operator %q is not quantized (there are: %s)", op, strings.Join(candidateTypes, ", "))
+			return nil, optionErrorf("operator %q is not quantized (there are: %s)", op, strings.Join(candidateTypes, ", "))
 		}
 	}
 	for _, p := range c.Only {
@@ -113,7 +121,7 @@ func (s *selection) unmatched(names []string) error {
 				if len(names) > 8 {
 					names = append(slices.Clone(names[:8]), fmt.Sprintf("%d more", len(names)-8))
 				}
-				return fmt.Errorf("%s %q matches no node that could be quantized (there are: %s)", flag, p.text, strings.Join(names, ", "))
+				return optionErrorf("%s %q matches no node that could be quantized (there are: %s)", flag, p.text, strings.Join(names, ", "))
 			}
 		}
 	}
