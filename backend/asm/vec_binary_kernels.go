@@ -46,6 +46,25 @@ const (
 	VecBinaryMinVSAVX512
 	VecBinaryMinSVAVX512
 	VecBinaryAxpyAVX512
+	VecBinaryAddNEON
+	VecBinaryAddVSNEON
+	VecBinaryAddSVNEON
+	VecBinarySubNEON
+	VecBinarySubVSNEON
+	VecBinarySubSVNEON
+	VecBinaryMulNEON
+	VecBinaryMulVSNEON
+	VecBinaryMulSVNEON
+	VecBinaryDivNEON
+	VecBinaryDivVSNEON
+	VecBinaryDivSVNEON
+	VecBinaryMaxNEON
+	VecBinaryMaxVSNEON
+	VecBinaryMaxSVNEON
+	VecBinaryMinNEON
+	VecBinaryMinVSNEON
+	VecBinaryMinSVNEON
+	VecBinaryAxpyNEON
 )
 
 // VecBinaryKernels describes the kernels, by number.
@@ -89,4 +108,23 @@ var VecBinaryKernels = [...]Kernel{
 	{Name: "vecBinaryMinVSAVX512", ISA: AVX512},
 	{Name: "vecBinaryMinSVAVX512", ISA: AVX512},
 	{Name: "vecBinaryAxpyAVX512", ISA: AVX512},
+	{Name: "vecBinaryAddNEON", ISA: NEON},
+	{Name: "vecBinaryAddVSNEON", ISA: NEON},
+	{Name: "vecBinaryAddSVNEON", ISA: NEON},
+	{Name: "vecBinarySubNEON", ISA: NEON},
+	{Name: "vecBinarySubVSNEON", ISA: NEON},
+	{Name: "vecBinarySubSVNEON", ISA: NEON},
+	{Name: "vecBinaryMulNEON", ISA: NEON},
+	{Name: "vecBinaryMulVSNEON", ISA: NEON},
+	{Name: "vecBinaryMulSVNEON", ISA: NEON},
+	{Name: "vecBinaryDivNEON", ISA: NEON},
+	{Name: "vecBinaryDivVSNEON", ISA: NEON},
+	{Name: "vecBinaryDivSVNEON", ISA: NEON},
+	{Name: "vecBinaryMaxNEON", ISA: NEON},
+	{Name: "vecBinaryMaxVSNEON", ISA: NEON},
+	{Name: "vecBinaryMaxSVNEON", ISA: NEON},
+	{Name: "vecBinaryMinNEON", ISA: NEON},
+	{Name: "vecBinaryMinVSNEON", ISA: NEON},
+	{Name: "vecBinaryMinSVNEON", ISA: NEON},
+	{Name: "vecBinaryAxpyNEON", ISA: NEON},
 }

@@ -22,6 +22,13 @@ const (
 	VecConvertHalfToFloatAVX512
 	VecConvertFloatToHalfAVX512
 	VecConvertIntToFloatAVX512
+	VecConvertQuantizeU8NEON
+	VecConvertQuantizeU8DivNEON
+	VecConvertDequantizeU8NEON
+	VecConvertDequantizeI8NEON
+	VecConvertHalfToFloatNEON
+	VecConvertFloatToHalfNEON
+	VecConvertIntToFloatNEON
 )
 
 // VecConvertKernels describes the kernels, by number.
@@ -41,4 +48,11 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertHalfToFloatAVX512", ISA: AVX512},
 	{Name: "vecConvertFloatToHalfAVX512", ISA: AVX512},
 	{Name: "vecConvertIntToFloatAVX512", ISA: AVX512},
+	{Name: "vecConvertQuantizeU8NEON", ISA: NEON},
+	{Name: "vecConvertQuantizeU8DivNEON", ISA: NEON},
+	{Name: "vecConvertDequantizeU8NEON", ISA: NEON},
+	{Name: "vecConvertDequantizeI8NEON", ISA: NEON},
+	{Name: "vecConvertHalfToFloatNEON", ISA: NEON},
+	{Name: "vecConvertFloatToHalfNEON", ISA: NEON},
+	{Name: "vecConvertIntToFloatNEON", ISA: NEON},
 }

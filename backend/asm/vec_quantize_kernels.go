@@ -10,6 +10,7 @@ const (
 	VecQuantizeScalar VecQuantize = iota
 	VecQuantizeRowsAVX2
 	VecQuantizeRowsAVX512
+	VecQuantizeRowsNEON
 )
 
 // VecQuantizeKernels describes the kernels, by number.
@@ -17,4 +18,5 @@ var VecQuantizeKernels = [...]Kernel{
 	{Name: "vecQuantizeScalar", ISA: Scalar},
 	{Name: "vecQuantizeRowsAVX2", ISA: AVX2},
 	{Name: "vecQuantizeRowsAVX512", ISA: AVX512},
+	{Name: "vecQuantizeRowsNEON", ISA: NEON},
 }

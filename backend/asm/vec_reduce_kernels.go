@@ -18,6 +18,11 @@ const (
 	VecReduceDotAVX512
 	VecReduceMaxAVX512
 	VecReduceMinMaxAVX512
+	VecReduceSumNEON
+	VecReduceSumSquaresNEON
+	VecReduceDotNEON
+	VecReduceMaxNEON
+	VecReduceMinMaxNEON
 )
 
 // VecReduceKernels describes the kernels, by number.
@@ -33,4 +38,9 @@ var VecReduceKernels = [...]Kernel{
 	{Name: "vecReduceDotAVX512", ISA: AVX512},
 	{Name: "vecReduceMaxAVX512", ISA: AVX512},
 	{Name: "vecReduceMinMaxAVX512", ISA: AVX512},
+	{Name: "vecReduceSumNEON", ISA: NEON},
+	{Name: "vecReduceSumSquaresNEON", ISA: NEON},
+	{Name: "vecReduceDotNEON", ISA: NEON},
+	{Name: "vecReduceMaxNEON", ISA: NEON},
+	{Name: "vecReduceMinMaxNEON", ISA: NEON},
 }

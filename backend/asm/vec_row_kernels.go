@@ -17,6 +17,10 @@ const (
 	VecRowLogSoftmaxAVX512
 	VecRowLayerNormAVX512
 	VecRowRMSNormAVX512
+	VecRowSoftmaxNEON
+	VecRowLogSoftmaxNEON
+	VecRowLayerNormNEON
+	VecRowRMSNormNEON
 )
 
 // VecRowKernels describes the kernels, by number.
@@ -30,4 +34,8 @@ var VecRowKernels = [...]Kernel{
 	{Name: "vecRowLogSoftmaxAVX512", ISA: AVX512},
 	{Name: "vecRowLayerNormAVX512", ISA: AVX512},
 	{Name: "vecRowRMSNormAVX512", ISA: AVX512},
+	{Name: "vecRowSoftmaxNEON", ISA: NEON},
+	{Name: "vecRowLogSoftmaxNEON", ISA: NEON},
+	{Name: "vecRowLayerNormNEON", ISA: NEON},
+	{Name: "vecRowRMSNormNEON", ISA: NEON},
 }

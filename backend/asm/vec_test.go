@@ -11,7 +11,7 @@ import (
 // vectorSets are the sets with assembly that this CPU can run.
 func vectorSets() map[string]*Vector {
 	sets := map[string]*Vector{}
-	for name, isa := range map[string]ISA{"avx2": AVX2, "avx512": AVX512} {
+	for name, isa := range map[string]ISA{"avx2": AVX2, "avx512": AVX512, "neon": NEON} {
 		if Has(isa) {
 			sets[name] = NewVector(isa)
 		}

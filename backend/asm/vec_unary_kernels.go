@@ -56,6 +56,30 @@ const (
 	VecUnaryCeilAVX512
 	VecUnaryRoundAVX512
 	VecUnaryMulAddAVX512
+	VecUnaryReluNEON
+	VecUnaryClipNEON
+	VecUnaryLeakyReluNEON
+	VecUnaryHardSigmoidNEON
+	VecUnaryHardSwishNEON
+	VecUnaryAbsNEON
+	VecUnaryNegNEON
+	VecUnarySqrtNEON
+	VecUnaryReciprocalNEON
+	VecUnaryExpNEON
+	VecUnaryLogNEON
+	VecUnaryErfNEON
+	VecUnaryTanhNEON
+	VecUnarySigmoidNEON
+	VecUnaryGeluNEON
+	VecUnaryGeluTanhNEON
+	VecUnarySiluNEON
+	VecUnaryQuickGeluNEON
+	VecUnaryEluNEON
+	VecUnarySoftplusNEON
+	VecUnaryFloorNEON
+	VecUnaryCeilNEON
+	VecUnaryRoundNEON
+	VecUnaryMulAddNEON
 )
 
 // VecUnaryKernels describes the kernels, by number.
@@ -109,4 +133,28 @@ var VecUnaryKernels = [...]Kernel{
 	{Name: "vecUnaryCeilAVX512", ISA: AVX512},
 	{Name: "vecUnaryRoundAVX512", ISA: AVX512},
 	{Name: "vecUnaryMulAddAVX512", ISA: AVX512},
+	{Name: "vecUnaryReluNEON", ISA: NEON},
+	{Name: "vecUnaryClipNEON", ISA: NEON},
+	{Name: "vecUnaryLeakyReluNEON", ISA: NEON},
+	{Name: "vecUnaryHardSigmoidNEON", ISA: NEON},
+	{Name: "vecUnaryHardSwishNEON", ISA: NEON},
+	{Name: "vecUnaryAbsNEON", ISA: NEON},
+	{Name: "vecUnaryNegNEON", ISA: NEON},
+	{Name: "vecUnarySqrtNEON", ISA: NEON},
+	{Name: "vecUnaryReciprocalNEON", ISA: NEON},
+	{Name: "vecUnaryExpNEON", ISA: NEON},
+	{Name: "vecUnaryLogNEON", ISA: NEON},
+	{Name: "vecUnaryErfNEON", ISA: NEON},
+	{Name: "vecUnaryTanhNEON", ISA: NEON},
+	{Name: "vecUnarySigmoidNEON", ISA: NEON},
+	{Name: "vecUnaryGeluNEON", ISA: NEON},
+	{Name: "vecUnaryGeluTanhNEON", ISA: NEON},
+	{Name: "vecUnarySiluNEON", ISA: NEON},
+	{Name: "vecUnaryQuickGeluNEON", ISA: NEON},
+	{Name: "vecUnaryEluNEON", ISA: NEON},
+	{Name: "vecUnarySoftplusNEON", ISA: NEON},
+	{Name: "vecUnaryFloorNEON", ISA: NEON},
+	{Name: "vecUnaryCeilNEON", ISA: NEON},
+	{Name: "vecUnaryRoundNEON", ISA: NEON},
+	{Name: "vecUnaryMulAddNEON", ISA: NEON},
 }

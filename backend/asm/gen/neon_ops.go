@@ -43,6 +43,7 @@ func neonFloat() map[string][]neonForm {
 	for op, c := range map[string][3]uint32{
 		"fadd": {0, 0, 26}, "fsub": {0, 2, 26}, "fdiv": {1, 0, 31}, "fmax": {0, 0, 30}, "fmin": {0, 2, 30}, "fmaxnm": {0, 0, 24}, "fminnm": {0, 2, 24},
 		"faddp": {1, 0, 26}, "fmaxp": {1, 0, 30}, "fminp": {1, 2, 30}, "fcmeq": {0, 0, 28}, "fcmge": {1, 0, 28}, "fcmgt": {1, 2, 28},
+		"facge": {1, 0, 29}, "facgt": {1, 2, 29},
 	} {
 		addForm(t, op, "4S", op+" d.4s, n.4s, m.4s", neonThree(c[0], c[1], c[2]))
 	}

@@ -33,11 +33,15 @@ func binaryKernel(isa *ISA, args *Args, name, op string, form int) *Kernel {
 
 func binaryProgram(v *vec, op string, form int) {
 	dst, pa, pb := v.Load("Dst"), v.Load("A"), v.Load("B")
-	a, b := v.wide("a"), v.wide("b")
+	var a, b wide
 	switch form {
+	case 0:
+		a, b = v.wide("a"), v.wide("b")
 	case 1:
+		a, b = v.wide("a"), v.uniform("b")
 		v.fill(At(pb, 0), b)
 	case 2:
+		a, b = v.uniform("a"), v.wide("b")
 		v.fill(At(pa, 0), a)
 	}
 	x := v.wide("x")

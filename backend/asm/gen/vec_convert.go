@@ -71,9 +71,9 @@ type convert struct {
 }
 
 func prepareQuantize(v *vec, c *convert) {
-	c.sum, c.lo, c.hi, c.inv, c.magic = v.wide("sum"), v.wide("lo"), v.wide("hi"), v.wide("inv"), v.wide("magic")
+	c.sum, c.lo, c.hi, c.inv, c.magic = v.wide("sum"), v.uniform("lo"), v.uniform("hi"), v.uniform("inv"), v.uniform("magic")
 	v.set(0, c.sum)
-	for _, r := range c.magic {
+	for _, r := range c.magic.registers() {
 		v.Op("VPBROADCASTD", v.Field("Zero"), r)
 	}
 	v.op("VCVTDQ2PS", c.magic, c.lo)
@@ -87,15 +87,19 @@ func prepareQuantize(v *vec, c *convert) {
 }
 
 func prepareDequantize(v *vec, c *convert) {
-	c.scale, c.zero = v.wide("scale"), v.wide("zero")
+	c.scale, c.zero = v.uniform("scale"), v.uniform("zero")
 	v.fill(v.Field("Scale"), c.scale)
-	for _, r := range c.zero {
+	for _, r := range c.zero.registers() {
 		v.Op("VPBROADCASTD", v.Field("Zero"), r)
 	}
 }
 
 // narrow applies a widening instruction to 16 elements of that many bytes.
 func (v *vec) narrow(op string, src Reg, bytes int, dst wide) {
+	if v.ISA.arm() {
+		v.neonNarrow(op, src, dst)
+		return
+	}
 	for i, r := range dst {
 		v.Op(op, At(src, i*v.ISA.Width/4*bytes), r)
 	}

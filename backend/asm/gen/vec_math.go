@@ -6,6 +6,10 @@ import "github.com/qrun-onnx/qrun/backend/asm/coef"
 
 // horner leaves the polynomial of x with those coefficients, times scale (a power of two), in y.
 func (v *vec) horner(c []float32, scale float32, x, y wide) {
+	if v.ISA.arm() {
+		v.neonHorner(c, scale, x, y)
+		return
+	}
 	v.set(val(float64(c[len(c)-1]*scale)), y)
 	for i := len(c) - 2; i >= 0; i-- {
 		v.op("VFMADD213PS", val(float64(c[i]*scale)), x, y)
@@ -23,6 +27,10 @@ func (v *vec) reduce(x, t, n wide, magic float64) {
 
 // clampBelow is maxNaN(lo, x) in place.
 func (v *vec) clampBelow(lo splat, x, tmp wide) {
+	if v.ISA.arm() {
+		v.op("VMAXPS", x, lo, x)
+		return
+	}
 	if r, ok := v.operand(lo).(Reg); ok {
 		v.op("VMAXPS", x, r, x)
 		return
@@ -33,6 +41,10 @@ func (v *vec) clampBelow(lo splat, x, tmp wide) {
 
 // clampAbove is minNaN(hi, x) in place.
 func (v *vec) clampAbove(hi splat, x, tmp wide) {
+	if v.ISA.arm() {
+		v.op("VMINPS", x, hi, x)
+		return
+	}
 	if r, ok := v.operand(hi).(Reg); ok {
 		v.op("VMINPS", x, r, x)
 		return
@@ -46,9 +58,7 @@ func (v *vec) exp(x wide) {
 	t, q := v.wide("t"), v.wide("q")
 	v.clampBelow(val(coef.ExpLo), x, t)
 	v.reduce(x, t, q, coef.MagicExp)
-	v.horner(coef.ExpQ[:], 2, x, q)
-	v.op("VFMADD213PS", val(2), x, q)
-	v.op("VFMADD213PS", val(2), x, q)
+	v.horner(append([]float32{1, 1}, coef.ExpQ[:]...), 2, x, q)
 	v.op("VPSLLD", Imm(23), t, t)
 	v.op("VMULPS", t, q, x)
 	v.release(t, q)
@@ -69,13 +79,23 @@ func (v *vec) expm1(x wide) {
 }
 
 // abs clears the sign: dst = |x|.
-func (v *vec) abs(x, dst wide) { v.op("VANDPS", splat(0x7fffffff), x, dst) }
+func (v *vec) abs(x, dst wide) {
+	if v.ISA.arm() {
+		v.op("FABS.4S", x, dst)
+		return
+	}
+	v.op("VANDPS", splat(0x7fffffff), x, dst)
+}
 
 // negAbs sets the sign: dst = -|x|.
 func (v *vec) negAbs(x, dst wide) { v.op("VORPS", splat(1<<31), x, dst) }
 
 // copySign gives x the magnitude of y, which is clobbered.
 func (v *vec) copySign(x, y wide) {
+	if v.ISA.arm() {
+		v.op("BIF.16B", splat(1<<31), y, x)
+		return
+	}
 	if v.hasMasks() {
 		v.op("VPTERNLOGD", Imm(0xe4), splat(1<<31), y, x) // the bit of x where the constant has one, else of y
 		return

@@ -31,6 +31,11 @@ const tieMargin = 0x1p-14
 
 // tieTest sets the flags: not zero if a lane of d is near half an integer from 0, or a NaN. d is clobbered.
 func (v *vec) tieTest(d wide) {
+	if v.ISA.arm() {
+		v.op("FACGE.4S", d, val(0.5-tieMargin), d)
+		v.Free(v.neonAny(d, true))
+		return
+	}
 	v.op("VANDPS", splat(0x7fffffff), d, d)
 	if v.hasMasks() {
 		m := v.Mask("near")
@@ -65,6 +70,13 @@ func (v *vec) storeBytes(x wide, dst Mem) {
 		v.Op("VPMOVDB", x[0], dst)
 		return
 	}
+	if v.ISA.arm() {
+		v.Op("UZP1.8H", x[1], x[0], x[0])
+		v.Op("UZP1.8H", x[3], x[2], x[2])
+		v.Op("UZP1.16B", x[2], x[0], x[0])
+		v.Op("STR.Q", x[0], dst)
+		return
+	}
 	v.op("VANDPS", splat(255), x, x)
 	v.Op("VPACKUSDW", x[1], x[0], x[0])
 	v.Op("VPERMQ", Imm(0xd8), x[0], x[0])
@@ -79,6 +91,10 @@ func (v *vec) keep(m *mask, x wide) {
 	case m == nil:
 	case v.hasMasks():
 		v.Zeroed("VMOVDQA32", m.k, x[0], x[0])
+	case v.ISA.arm():
+		w := v.neonMask(m)
+		v.op("VANDPS", w, x, x)
+		v.release(w)
 	default:
 		v.op("VANDPS", m.w, x, x)
 	}
@@ -114,22 +130,27 @@ func (v *vec) rangeRow(s *span, src, scale, zero Reg) {
 		v.set(0, hi[j])
 		v.set(0, odd[j])
 	}
+	// NaN and the signs of zeros do not matter here, which arm64 has shorter instructions for.
+	least, most := "VMINPS", "VMAXPS"
+	if v.ISA.arm() {
+		least, most = "FMIN.4S", "FMAX.4S"
+	}
 	// Elements outside the mask are 0, which the range includes.
 	v.eachOf(2, s, func(m *mask, j int, at func(p Reg) Mem) {
 		v.load(m, at(src), x)
-		v.op("VMINPS", x, lo[j], lo[j])
-		v.op("VMAXPS", x, hi[j], hi[j])
+		v.op(least, x, lo[j], lo[j])
+		v.op(most, x, hi[j], hi[j])
 		v.op("VFMADD231PS", splat(0), x, odd[j])
 	})
-	v.op("VMINPS", lo[1], lo[0], lo[0])
-	v.op("VMAXPS", hi[1], hi[0], hi[0])
+	v.op(least, lo[1], lo[0], lo[0])
+	v.op(most, hi[1], hi[0], hi[0])
 	v.op("VADDPS", odd[1], odd[0], odd[0])
 	v.release(lo[1], hi[1], odd[1])
 	poison, next := v.Label("poison"), v.Label("next")
 	v.nanTest(odd[0])
 	v.Op("JNZ", poison)
-	v.fold("VMINPS", lo[0], x)
-	v.fold("VMAXPS", hi[0], x)
+	v.fold(least, lo[0], x)
+	v.fold(most, hi[0], x)
 	v.release(odd[0])
 	v.gridOf(lo[0], hi[0], x, scale, zero)
 	v.Op("JMP", next)
@@ -146,11 +167,11 @@ const nanBits = 0x7fc00000
 // quantizeRow leaves the integers of the row at src at dst, which it moves on, and their sum at sum.
 func (v *vec) quantizeRow(s *span, src, dst, scale, zero, sum Reg) {
 	x, q, acc := v.wide("x"), v.wide("q"), v.wide("acc")
-	step, inv, magic := v.wide("step"), v.wide("inv"), v.wide("magic")
+	step, inv, magic := v.uniform("step"), v.uniform("inv"), v.uniform("magic")
 	v.fill(At(scale, 0), step)
 	v.set(val(1), inv)
 	v.op("VDIVPS", step, inv, inv)
-	for _, r := range magic {
+	for _, r := range magic.registers() {
 		v.Op("VPBROADCASTD", At(zero, 0), r)
 	}
 	v.op("VPADDD", splat(gridBits), magic, magic)

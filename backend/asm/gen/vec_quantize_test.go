@@ -42,8 +42,7 @@ func TestVecQuantize(t *testing.T) {
 }
 
 func TestVecConvert(t *testing.T) {
-	kernels := vecConvertFamily().Kernels
-	for i, k := range kernels {
+	for i, k := range interpreted(vecConvertFamily()) {
 		fn := convertFuncs[i%len(convertFuncs)]
 		for _, n := range []int{16, 32, 80} {
 			src := bytesOf(vecValues(n, uint64(n)))[:n*fn.from]

@@ -91,6 +91,9 @@ func (v *vec) flagNaN(flag mask, x wide) {
 
 // flagBits is a new register that is 0 if no lane is in the flag.
 func (v *vec) flagBits(flag mask) Reg {
+	if v.ISA.arm() {
+		return v.neonAny(flag.w, false)
+	}
 	r := v.GP("flag")
 	if v.hasMasks() {
 		v.Op("KMOVW", flag.k, r)
@@ -108,6 +111,11 @@ func (v *vec) nanTest(x wide) {
 		v.Op("VCMPPS", Imm(unordered), x[0], x[0], m)
 		v.Op("KORTESTW", m, m)
 		v.Free(m)
+		return
+	}
+	if v.ISA.arm() {
+		v.op("FCMEQ.4S", x, x, x)
+		v.Free(v.neonAny(x, true))
 		return
 	}
 	v.op("VCMPPS", Imm(unordered), x, x, x)

@@ -96,7 +96,7 @@ func (v *vec) foldTo(op string, w wide, dst Reg) {
 }
 
 func softmaxRows(v *vec, s *span) {
-	acc, x, y, k := v.wide("acc"), v.wide("x"), v.wide("y"), v.wide("k")
+	acc, x, y, k := v.wide("acc"), v.wide("x"), v.wide("y"), v.uniform("k")
 	v.fill(v.Field("Scale"), k)
 	v.rows(func(p map[string]Reg) {
 		v.set(splat(0xff800000), acc)
@@ -150,7 +150,7 @@ func logSoftmaxRows(v *vec, s *span) {
 		v.foldTo("VMAXPS", acc, p["Mean"])
 	}, "Src", "Mean")
 	v.rows(func(p map[string]Reg) {
-		k := v.wide("k")
+		k := v.uniform("k")
 		v.fill(At(p["Mean"], 0), k)
 		v.set(0, acc)
 		v.each(s, func(m *mask) {

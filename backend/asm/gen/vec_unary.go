@@ -160,7 +160,7 @@ func (v *vec) round(mode int, x wide) {
 }
 
 // vecISAs are the instruction sets that vector kernels are written for.
-var vecISAs = []*ISA{AVX2, AVX512}
+var vecISAs = []*ISA{AVX2, AVX512, NEON}
 
 func vecUnaryFamily() *Family {
 	args := &Args{Name: "VecUnary", Fields: []Field{
@@ -177,7 +177,7 @@ func vecUnaryFamily() *Family {
 				dst, src := v.Load("Dst"), v.Load("Src")
 				var p [2]wide
 				for i := range u.params {
-					p[i] = v.wide("p")
+					p[i] = v.uniform("p")
 					v.fill(v.Field([]string{"P0", "P1"}[i]), p[i])
 				}
 				s := v.newSpan(v.Load("N"))

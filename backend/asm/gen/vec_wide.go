@@ -6,16 +6,18 @@ import (
 	"sort"
 )
 
-// vec builds a kernel whose unit is 16 lanes: one register of 64 bytes, or two of 32. The same program text gives every
+// vec builds a kernel whose unit is 16 lanes: one register of 64 bytes, two of 32, or four of 16. The same program text gives every
 // instruction set the same operations in the same order.
 type vec struct {
 	*Kernel
 	consts map[uint32]Mem
-	tails  Mem           // table of tail masks for the sets without mask registers
-	held   map[splat]Reg // constants that are in registers throughout
-	uses   map[splat]int // how often an instruction has each of the others as an operand
-	order  []splat       // of uses, by the first one
-	free   int           // the fewest vector registers that were free at a time
+	pool   Reg               // arm64: points to the constants
+	quads  map[[4]uint32]Mem // arm64: the constants there, by value
+	tails  Mem               // table of tail masks for the sets without mask registers
+	held   map[splat]Reg     // constants that are in registers throughout
+	uses   map[splat]int     // how often an instruction has each of the others as an operand
+	order  []splat           // of uses, by the first one
+	free   int               // the fewest vector registers that were free at a time
 }
 
 // wide is the registers of 16 lanes.
@@ -35,7 +37,7 @@ func vecKernel(name string, isa *ISA, args *Args, program func(v *vec)) *Kernel 
 	v := newVec(name, isa, args)
 	for i, x := range first.order[:min(first.free, len(first.order))] {
 		r := v.view(isa.Regs - 1 - i) // the program keeps the low ones, which VEX encodings need
-		v.live[r.Z()] = "constant"
+		v.live[v.whole(r.N)] = "constant"
 		v.setReg(x, r)
 		v.held[x] = r
 	}
@@ -44,10 +46,14 @@ func vecKernel(name string, isa *ISA, args *Args, program func(v *vec)) *Kernel 
 }
 
 func newVec(name string, isa *ISA, args *Args) *vec {
-	return &vec{
+	v := &vec{
 		Kernel: NewKernel(name+isa.Suffix, isa, args), consts: map[uint32]Mem{}, held: map[splat]Reg{}, uses: map[splat]int{},
 		free: isa.Regs,
 	}
+	if isa.arm() {
+		v.pool, v.quads = v.GP("pool"), map[[4]uint32]Mem{}
+	}
+	return v
 }
 
 // hasMasks says whether the set has mask registers and embedded broadcasts.
@@ -58,13 +64,12 @@ func (v *vec) wide(name string) wide {
 	for i := range w {
 		w[i] = v.V(fmt.Sprint(name, i))
 	}
-	v.free = min(v.free, v.FreeV())
 	return w
 }
 
 func (v *vec) release(ws ...wide) {
 	for _, w := range ws {
-		v.Free(w...)
+		v.Free(w.registers()...)
 	}
 }
 
@@ -84,6 +89,9 @@ func (v *vec) operand(x splat) Operand {
 func (v *vec) splatMem(x splat) Mem {
 	if v.hasMasks() {
 		return v.U32(uint32(x)).Bcst()
+	}
+	if v.ISA.arm() {
+		return v.neonConstant(uint32(x), uint32(x), uint32(x), uint32(x))
 	}
 	m, ok := v.consts[uint32(x)]
 	if !ok {
@@ -115,6 +123,10 @@ func (v *vec) part(a any, i int) Operand {
 
 // op appends an instruction on 16 lanes, operands in Go assembler order.
 func (v *vec) op(op string, args ...any) {
+	if v.ISA.arm() {
+		v.neonOp(op, args)
+		return
+	}
 	for i := range 64 / v.ISA.Width {
 		ops := make([]Operand, len(args))
 		for j, a := range args {
@@ -127,7 +139,7 @@ func (v *vec) op(op string, args ...any) {
 // set fills all lanes with a constant.
 func (v *vec) set(x splat, dst wide) {
 	if x == 0 {
-		for _, r := range dst {
+		for _, r := range dst.registers() {
 			v.Clear(r)
 		}
 		return
@@ -136,7 +148,7 @@ func (v *vec) set(x splat, dst wide) {
 		v.op("VMOVAPS", r, dst)
 		return
 	}
-	for _, r := range dst {
+	for _, r := range dst.registers() {
 		v.setReg(x, r)
 	}
 }
@@ -152,15 +164,16 @@ func (v *vec) setReg(x splat, r Reg) {
 
 // fill fills all lanes with the float32 in memory or with lane 0 of a register.
 func (v *vec) fill(src Operand, dst wide) {
-	for _, r := range dst {
+	for _, r := range dst.registers() {
 		v.Op("VBROADCASTSS", src, r)
 	}
 }
 
-// mask selects lanes: a mask register, or all bits of the lanes set.
+// mask selects lanes: a mask register, or all bits of the lanes set, or on arm64 for a tail their number.
 type mask struct {
-	k Reg
-	w wide
+	k   Reg
+	w   wide
+	rem Reg
 }
 
 func (v *vec) newMask(name string) mask {
@@ -189,6 +202,10 @@ const (
 
 // cmp is the mask of lanes where a pred b; b may be in memory.
 func (v *vec) cmp(pred int, a wide, b any, m mask) {
+	if v.ISA.arm() && b == splat(0) && (pred == less || pred == equal) {
+		v.op(map[int]string{less: "FCMLT0.4S", equal: "FCMEQ0.4S"}[pred], a, m.w)
+		return
+	}
 	if v.hasMasks() {
 		v.Op("VCMPPS", Imm(pred), v.part(b, 0), a[0], m.k)
 		return
@@ -217,6 +234,14 @@ func (v *vec) under(m *mask, op string, args ...any) {
 			ops[i] = v.part(a, 0)
 		}
 		v.Masked(op, m.k, ops...)
+	case v.ISA.arm():
+		tmp := v.wide("tmp")
+		v.op("VMOVAPS", dst, tmp)
+		args[len(args)-1] = tmp
+		v.op(op, args...)
+		w := v.neonMask(m)
+		v.op("VBLENDVPS", w, tmp, dst, dst)
+		v.release(tmp, w)
 	default:
 		tmp := v.wide("tmp")
 		defer v.release(tmp)
@@ -230,6 +255,8 @@ func (v *vec) under(m *mask, op string, args ...any) {
 // load loads 16 lanes, those outside the mask as 0 and without touching their memory.
 func (v *vec) load(m *mask, src Mem, dst wide) {
 	switch {
+	case v.ISA.arm():
+		v.neonLoad(m, src, dst)
 	case m == nil:
 		v.op("VMOVUPS", src, dst)
 	case v.hasMasks():
@@ -242,6 +269,8 @@ func (v *vec) load(m *mask, src Mem, dst wide) {
 // store stores the lanes of the mask.
 func (v *vec) store(m *mask, src wide, dst Mem) {
 	switch {
+	case v.ISA.arm():
+		v.neonStore(m, src, dst)
 	case m == nil:
 		v.op("VMOVUPS", src, dst)
 	case v.hasMasks():
@@ -259,10 +288,15 @@ type span struct {
 
 // newSpan splits n, which it consumes.
 func (v *vec) newSpan(n Reg) *span {
-	s := &span{blocks: v.GP("blocks"), rem: n, index: v.GP("index"), tail: v.newMask("tail")}
+	s := &span{blocks: v.GP("blocks"), rem: n, index: v.GP("index")}
 	v.Op("MOVQ", n, s.blocks)
 	v.Op("SHRQ", Imm(4), s.blocks)
 	v.Op("ANDQ", Imm(15), n)
+	if v.ISA.arm() {
+		s.tail = mask{rem: n}
+		return s
+	}
+	s.tail = v.newMask("tail")
 	if v.hasMasks() {
 		one := s.index
 		v.Op("MOVQ", Imm(1), one)
@@ -344,6 +378,10 @@ func (v *vec) eachOf(n int, s *span, body func(m *mask, j int, at func(p Reg) Me
 // fold combines the lanes as the Go reference's fold does, op(lower, upper), and leaves the result in lane 0 of the
 // first register. w and tmp are clobbered.
 func (v *vec) fold(op string, w, tmp wide) {
+	if v.ISA.arm() {
+		v.neonFold(op, w, tmp)
+		return
+	}
 	a, t := w[0].Y(), tmp[0].Y()
 	if v.hasMasks() {
 		v.Op("VEXTRACTF64X4", Imm(1), w[0], t)
