@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +21,7 @@ import (
 type benchFlags struct {
 	modelFlags
 	inputFlags
+	observeFlags
 	modes       []string
 	threadList  []int
 	runs        int
@@ -46,7 +49,7 @@ func (e *env) benchCommand() *cobra.Command {
 			return e.bench(args[0], f)
 		},
 	}
-	f.addSelection(c)
+	f.addMeasured(c, &f.observeFlags)
 	f.inputFlags.add(c)
 	fl := c.Flags()
 	fl.StringSliceVar(&f.modes, "quantize", []string{"none"}, "a list of none, dynamic, fp16: they take turns")
@@ -69,6 +72,14 @@ type variant struct {
 	first   time.Duration
 	samples []time.Duration
 	wall    time.Duration
+	profile *profile // if asked for
+	allocs  allocations
+}
+
+// allocations are those of one run.
+type allocations struct {
+	count float64
+	bytes float64
 }
 
 func (e *env) bench(path string, f *benchFlags) error {
@@ -104,10 +115,60 @@ func (e *env) bench(path string, f *benchFlags) error {
 	if err := f.measure(e.ctx, all, in.runs); err != nil {
 		return err
 	}
+	if err := e.lookInto(path, f, all, in); err != nil {
+		return err
+	}
 	if f.json {
 		return e.printJSON(benchDocument(path, f, all))
 	}
 	return e.printBench(f, all, in)
+}
+
+// lookInto measures what needs an observer, or a quiet process: after the times, which it must not disturb.
+func (e *env) lookInto(path string, f *benchFlags, all []*variant, in *loaded) (err error) {
+	t := &tracer{}
+	for _, v := range all {
+		if v.allocs, err = e.countAllocations(v.session, in.runs[0]); err != nil {
+			return err
+		}
+		if f.wanted() {
+			if v.profile, err = e.observe(v.session, in.runs[0], f.runs); err != nil {
+				return err
+			}
+		}
+		if f.trace == "" {
+			continue
+		}
+		t.setting(fmt.Sprintf("%s %s, %s", filepath.Base(path), v.name, plural(v.threads, "thread")))
+		t.load(v.session.LoadSteps())
+		n := traceRuns
+		if f.runs > 0 {
+			n = min(n, f.runs)
+		}
+		if err := t.runs(e.ctx, v.session, in.runs[0], n); err != nil {
+			return err
+		}
+	}
+	if f.trace != "" {
+		if err := t.write(f.trace); err != nil {
+			return fmt.Errorf("--trace %s: %w", f.trace, err)
+		}
+	}
+	return nil
+}
+
+// countAllocations is the mean over a few runs.
+func (e *env) countAllocations(s *qrun.Session, in qrun.Tensors) (allocations, error) {
+	const runs = 5
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range runs {
+		if _, err := s.Run(e.ctx, in); err != nil {
+			return allocations{}, err
+		}
+	}
+	runtime.ReadMemStats(&after)
+	return allocations{float64(after.Mallocs-before.Mallocs) / runs, float64(after.TotalAlloc-before.TotalAlloc) / runs}, nil
 }
 
 func (e *env) openVariant(path string, f *benchFlags, mode string, threads int) (*variant, error) {
@@ -234,6 +295,10 @@ type benchResult struct {
 	WeightsBytes int64   `json:"weights_bytes"`
 	ArenaBytes   int64   `json:"arena_bytes"`
 	PeakRSSBytes int64   `json:"peak_rss_bytes"`
+	Allocations  float64 `json:"allocations"` // per run
+	AllocBytes   float64 `json:"allocated_bytes"`
+
+	Timings *profileDoc `json:"timings,omitempty"`
 }
 
 func benchDocument(path string, f *benchFlags, all []*variant) benchDoc {
@@ -242,8 +307,12 @@ func benchDocument(path string, f *benchFlags, all []*variant) benchDoc {
 		r := benchResult{Quantize: v.mode, Threads: v.threads, Concurrency: f.concurrency, LoadMS: ms(v.load), FirstMS: ms(v.first),
 			Runs: v.timing.runs, MinMS: ms(v.timing.min), P10MS: ms(v.timing.p10), MedianMS: ms(v.timing.median), P90MS: ms(v.timing.p90),
 			P99MS: ms(v.timing.p99), PerSecond: v.perSecond(), WeightsBytes: v.session.WeightsBytes(), ArenaBytes: v.session.ArenaBytes(), PeakRSSBytes: peakRSS()}
+		r.Allocations, r.AllocBytes = v.allocs.count, v.allocs.bytes
 		if v.mode == "dynamic" {
 			r.Profile = f.profile
+		}
+		if v.profile != nil {
+			r.Timings = v.profile.doc(&f.observeFlags)
 		}
 		doc.Results = append(doc.Results, r)
 	}
@@ -261,7 +330,7 @@ func (e *env) printBench(f *benchFlags, all []*variant, in *loaded) error {
 	t := tablewriter.NewTable(e.stdout, tablewriter.WithHeaderAutoFormat(tw.Off),
 		tablewriter.WithRendition(tw.Rendition{Borders: tw.BorderNone, Symbols: tw.NewSymbols(tw.StyleASCII)}))
 	head := []string{""}
-	rows := [][]string{{"median"}, {"p10"}, {"p90 / p99"}, {"throughput"}, {"load / first run"}, {"weights"}, {"working memory"}, {"runs"}}
+	rows := [][]string{{"median"}, {"p10"}, {"p90 / p99"}, {"throughput"}, {"load / first run"}, {"weights"}, {"working memory"}, {"allocated a run"}, {"runs"}}
 	for i, v := range all {
 		name := v.name
 		if len(f.threadList) > 1 {
@@ -274,7 +343,8 @@ func (e *env) printBench(f *benchFlags, all []*variant, in *loaded) error {
 			size += sizeText("   ", all[0].session.WeightsBytes(), v.session.WeightsBytes())
 		}
 		for k, cell := range []string{median, millis(v.timing.p10), millis(v.timing.p90) + " / " + millis(v.timing.p99),
-			rateText(v.perSecond()), millis(v.load) + " / " + millis(v.first), size, bytesText(v.session.ArenaBytes()), strconv.Itoa(v.timing.runs)} {
+			rateText(v.perSecond()), millis(v.load) + " / " + millis(v.first), size, bytesText(v.session.ArenaBytes()),
+			fmt.Sprintf("%s, %.0f times", bytesText(int64(v.allocs.bytes)), v.allocs.count), strconv.Itoa(v.timing.runs)} {
 			rows[k] = append(rows[k], cell)
 		}
 	}
@@ -288,6 +358,16 @@ func (e *env) printBench(f *benchFlags, all []*variant, in *loaded) error {
 		return err
 	}
 	e.line("measured", "taking turns after %s of warm-up, %s%s", plural(f.warmup, "run"), plural(all[0].session.Threads(), "thread"), concurrent(f.concurrency))
+	for _, v := range all {
+		if v.profile == nil {
+			continue
+		}
+		fmt.Fprintln(e.stdout)
+		e.line("profile", "%s, %s, means of %s under observation", v.name, plural(v.threads, "thread"), plural(len(v.profile.runs), "run"))
+		if err := e.printProfile(v.profile, &f.observeFlags); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -17,7 +17,7 @@ var documents = map[string][]string{
 		"cases[].cosine", "cases[].sqnr_db", "cases[].seconds", "cases[].message"},
 	"qrun.bench/1": {"model", "cpu", "backend", "results[].quantize", "results[].threads", "results[].concurrency", "results[].load_ms", "results[].first_ms",
 		"results[].runs", "results[].min_ms", "results[].p10_ms", "results[].median_ms", "results[].p90_ms", "results[].p99_ms", "results[].per_second",
-		"results[].weights_bytes", "results[].arena_bytes", "results[].peak_rss_bytes"},
+		"results[].weights_bytes", "results[].arena_bytes", "results[].peak_rss_bytes", "results[].allocations", "results[].allocated_bytes"},
 	"qrun.compare/1": {"model", "reference", "candidate", "samples", "outputs[].name", "outputs[].max_abs", "outputs[].mean_abs", "outputs[].rmse",
 		"outputs[].cosine_mean", "outputs[].cosine_min", "outputs[].sqnr_db", "outputs[].top1_agreement", "outputs[].kl_mean", "accuracy.metric",
 		"accuracy.reference", "accuracy.candidate", "accuracy.labels", "layers[].node", "layers[].op", "layers[].isolated_sqnr_db",

@@ -12,6 +12,7 @@ import (
 type modelFlags struct {
 	quantize    string
 	profile     string
+	arithmetic  bool // profile was given as a flag that may also ask for something else
 	ops         string
 	only        []string
 	exclude     []string
@@ -26,10 +27,21 @@ func (f *modelFlags) add(c *cobra.Command) {
 	f.addSelection(c)
 }
 
+// addMeasured is add for a command whose --profile can ask for times too.
+func (f *modelFlags) addMeasured(c *cobra.Command, o *observeFlags) {
+	f.profile = "row"
+	o.add(c, f)
+	f.addChoice(c)
+}
+
 // addSelection adds all but --quantize.
 func (f *modelFlags) addSelection(c *cobra.Command) {
+	c.Flags().StringVar(&f.profile, "profile", "row", "arithmetic of --quantize dynamic: row (a scale per activation row) or onnx (per tensor)")
+	f.addChoice(c)
+}
+
+func (f *modelFlags) addChoice(c *cobra.Command) {
 	fl := c.Flags()
-	fl.StringVar(&f.profile, "profile", "row", "arithmetic of --quantize dynamic: row (a scale per activation row) or onnx (per tensor)")
 	fl.StringVar(&f.ops, "ops", "", "operator types to quantize, as MatMul,Gemm,Gather (the default)")
 	fl.StringArrayVar(&f.only, "only", nil, "quantize only nodes of this name; * and ** match any text, repeatable")
 	fl.StringArrayVar(&f.exclude, "exclude", nil, "keep nodes of this name in float; * and ** match any text, repeatable")
@@ -49,7 +61,8 @@ func (f *modelFlags) check(c *cobra.Command, modes ...string) error {
 		}
 	}
 	for _, name := range quantizing {
-		if c.Flags().Changed(name) {
+		flag := c.Flags().Lookup(name)
+		if _, both := flag.Value.(*profileValue); flag.Changed && (!both || f.arithmetic) {
 			return usagef("--%s says how to quantize: give --quantize dynamic or fp16 too", name)
 		}
 	}
@@ -67,6 +80,9 @@ func (f *modelFlags) options(quantize string) (*qrun.Options, error) {
 	switch f.profile {
 	case "row", "onnx":
 	default:
+		if f.arithmetic {
+			return nil, usagef("--profile %q, want row, onnx, ops or nodes", f.profile)
+		}
 		return nil, usagef("--profile %q, want row or onnx", f.profile)
 	}
 	if f.minElements < 0 {

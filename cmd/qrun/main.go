@@ -107,6 +107,7 @@ The first word is a command if it names one, else a model: ./inspect for a file 
 
 // chooseCommand puts "run" in front when the first word that is no flag names a file and no command.
 func chooseCommand(root *cobra.Command, args []string) ([]string, error) {
+	args = joinProfile(args, commandNames(root))
 	first := firstWord(root, args)
 	if first < 0 {
 		return args, nil

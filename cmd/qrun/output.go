@@ -187,6 +187,7 @@ type runResult struct {
 	Accuracy     *float64    `json:"accuracy,omitempty"`
 	Outputs      []valueDoc  `json:"outputs"`
 	Values       namedValues `json:"values"` // of the first sample
+	Timings      *profileDoc `json:"timings,omitempty"`
 }
 
 type valueDoc struct {
@@ -195,7 +196,7 @@ type valueDoc struct {
 	Shape []any  `json:"shape"`
 }
 
-func (e *env) printRunJSON(path string, all []*ran, in *loaded, labels []int64) error {
+func (e *env) printRunJSON(path string, f *runFlags, all []*ran, in *loaded, labels []int64, p *profile) error {
 	doc := runDoc{Schema: "qrun.run/1", Model: path, Samples: len(in.runs)}
 	for _, r := range all {
 		doc.Backend, doc.Threads = r.session.Backend(), r.session.Threads()
@@ -225,6 +226,9 @@ func (e *env) printRunJSON(path string, all []*ran, in *loaded, labels []int64) 
 			}
 			doc.Against = append(doc.Against, c.doc(o.Name))
 		}
+	}
+	if p != nil {
+		doc.Results[len(all)-1].Timings = p.doc(&f.observeFlags)
 	}
 	return e.printJSON(doc)
 }

@@ -18,6 +18,7 @@ import (
 type runFlags struct {
 	modelFlags
 	inputFlags
+	observeFlags
 	output  string
 	labels  string
 	timings bool
@@ -37,15 +38,19 @@ answers are and how much faster and smaller the quantized model is.`,
 			if err := f.check(c, f.quantize); err != nil {
 				return err
 			}
+			if f.timings && f.tables == "" {
+				f.tables = "ops"
+			}
 			return e.run(args[0], f)
 		},
 	}
-	f.modelFlags.add(c)
+	c.Flags().StringVar(&f.quantize, "quantize", "none", "none, dynamic (int8) or fp16")
+	f.addMeasured(c, &f.observeFlags)
 	f.inputFlags.add(c)
 	fl := c.Flags()
 	fl.StringVarP(&f.output, "output", "o", "", "write the outputs: x.npz, x.npy, x.json, or a folder for output_0.pb ...")
 	fl.StringVar(&f.labels, "labels", "", "right classes of the samples, an integer .npy: prints the share of right answers")
-	fl.BoolVar(&f.timings, "timings", false, "print a table of the time per operator")
+	fl.BoolVar(&f.timings, "timings", false, "the same as --profile=ops")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print the outputs alone")
 	fl.BoolVar(&f.json, "json", false, "print a JSON document")
 	return c
@@ -124,15 +129,41 @@ func (e *env) run(path string, f *runFlags) error {
 			return err
 		}
 	}
+	if f.trace != "" {
+		if err := e.traceRun(path, f, all, in); err != nil {
+			return err
+		}
+	}
+	var p *profile
+	if f.wanted() && !f.quiet {
+		if p, err = e.observe(last.session, in.runs[0], 0); err != nil {
+			return err
+		}
+	}
 	switch {
 	case f.json:
-		return e.printRunJSON(path, all, in, labels)
+		return e.printRunJSON(path, f, all, in, labels, p)
 	case f.quiet:
 		return e.printValues(last)
 	}
 	e.printRun(path, all, in, labels)
-	if f.timings {
-		return e.printTimings(last, in.runs[0])
+	if p != nil {
+		return e.printProfile(p, &f.observeFlags)
+	}
+	return nil
+}
+
+func (e *env) traceRun(path string, f *runFlags, all []*ran, in *loaded) error {
+	t := &tracer{}
+	for _, r := range all {
+		t.setting(fmt.Sprintf("%s %s, %s", filepath.Base(path), r.name, plural(r.session.Threads(), "thread")))
+		t.load(r.session.LoadSteps())
+		if err := t.runs(e.ctx, r.session, in.runs[0], traceRuns); err != nil {
+			return err
+		}
+	}
+	if err := t.write(f.trace); err != nil {
+		return fmt.Errorf("--trace %s: %w", f.trace, err)
 	}
 	return nil
 }

@@ -18,6 +18,9 @@ func (e *env) benchStdio(path string, f *benchFlags) error {
 	if len(f.modes) != 1 {
 		return usagef("--stdio measures one setting, got --quantize %s", strings.Join(f.modes, ","))
 	}
+	if f.wanted() || f.trace != "" {
+		return usagef("--stdio does not go with --profile ops or nodes, nor with --trace")
+	}
 	if f.folder == "" {
 		return usagef("--stdio wants --inputs DIR with input_*.pb")
 	}
