@@ -72,7 +72,7 @@ func planesKernel(kernels []asm.Kernel, name string, isa asm.ISA) int {
 
 func (p *PlanesKernel) set(a planesAsked, kernel int) {
 	p.asked, p.Planes = a, a.Planes
-	p.found = kernel != 0 && p.Top >= 0 && p.Left >= 0 && p.InW > 0 && p.InH > 0 && p.OutW > 0 && p.OutH > 0
+	p.found = kernel != 0 && p.InW > 0 && p.InH > 0 && p.OutW > 0 && p.OutH > 0
 	if !p.found {
 		return
 	}
@@ -88,12 +88,21 @@ func (p *PlanesKernel) set(a planesAsked, kernel int) {
 // Run computes n planes. Of a convolution w has the weights of each and bias one number of each, or is nil; act is
 // ActNone, ActRelu or ActClip with the limits lo and hi. Pooling takes none of these.
 func (p *PlanesKernel) Run(n int, c, x, w, bias []float32, act Activation, lo, hi float32) {
-	in, out, taps := p.InH*p.InW, p.OutH*p.OutW, p.KH*p.KW
+	p.run(n, p.OutH*p.OutW, c, x, w, bias, act, lo, hi)
+}
+
+// RunApart is Run for pooling, with results of planes that lie that far apart.
+func (p *PlanesKernel) RunApart(n, step int, c, x []float32) {
+	p.run(n, step, c, x, nil, nil, ActNone, 0, 0)
+}
+
+func (p *PlanesKernel) run(n, out int, c, x, w, bias []float32, act Activation, lo, hi float32) {
+	in, taps := p.InH*p.InW, p.KH*p.KW
 	if n == 0 {
 		return
 	}
 	need(len(x) >= n*in, "input", len(x), n*in)
-	need(len(c) >= n*out, "result", len(c), n*out)
+	need(len(c) >= extent(n, p.OutH*p.OutW, out), "result", len(c), extent(n, p.OutH*p.OutW, out))
 	need(p.asked.pool || len(w) >= n*taps, "weights", len(w), n*taps)
 	need(bias == nil || len(bias) >= n, "bias", len(bias), n)
 	switch act {

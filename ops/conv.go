@@ -29,6 +29,7 @@ type conv struct {
 	shapeW []int     // of a constant W
 	w      []float32 // elements of a constant W
 	few    *convFew
+	wino   *winogradWeights // nil where it never pays
 }
 
 // convFew is a constant W packed for outputs of few positions, made when the first of them comes.
@@ -189,6 +190,7 @@ func (o *conv) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
 	}
 	p := *o
 	p.w, p.shapeW, p.few = w, consts[1].Shape(), new(convFew)
+	p.wino = o.newWinogradWeights(p.shapeW)
 	return &p, []int{1}, nil
 }
 

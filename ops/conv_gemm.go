@@ -20,8 +20,10 @@ type convState struct {
 	shape   convShape
 	rows    convRows
 	spread  spreadJob
+	copies  []backend.PlanesKernel
 	deep    depthwise
 	planes  convPlanes
+	wino    convWinograd
 	offA    []int
 	offB    []int
 }
@@ -41,6 +43,8 @@ func (o *conv) runFloat32(c *graph.RunCtx) error {
 		return o.runDepthwise(c, st, x, w, out, bias, z)
 	case s.pointwise() && !few:
 		return o.runPointwise(c, st, x, w, out, bias, z)
+	case o.wino != nil && s.winogradPays():
+		return o.runWinograd(c, st, x, out, bias, z)
 	}
 	x, err := o.spread(c, st, x)
 	if err != nil {
@@ -100,7 +104,8 @@ func (o *conv) spread(c *graph.RunCtx, st *convState, x []float32) ([]float32, e
 		return x, nil
 	}
 	in.spaced()
-	st.spread = spreadJob{in: in, src: x, dst: floatScratch(c, in.plane*s.n*s.c)}
+	st.copies = in.kernels(o.l.k, st.copies)
+	st.spread = spreadJob{in: in, src: x, dst: floatScratch(c, in.plane*s.n*s.c), kernels: st.copies}
 	dst := st.spread.dst
 	err := c.For(s.n*s.c, 1+16384/in.plane, &st.spread)
 	st.spread = spreadJob{}
@@ -111,9 +116,14 @@ func (o *conv) spread(c *graph.RunCtx, st *convState, x []float32) ([]float32, e
 type spreadJob struct {
 	in       *phases
 	src, dst []float32
+	kernels  []backend.PlanesKernel // of the phases, where copies have kernels
 }
 
 func (j *spreadJob) Do(lo, hi int) {
+	if len(j.kernels) > 0 {
+		j.in.copyPlanes(j.kernels, j.dst[lo*j.in.plane:], j.src[lo*j.in.axes[1].in*j.in.axes[2].in:], hi-lo)
+		return
+	}
 	size := j.in.axes[0].in * j.in.axes[1].in * j.in.axes[2].in
 	for p := lo; p < hi; p++ {
 		j.in.split(j.dst[p*j.in.plane:(p+1)*j.in.plane], j.src[p*size:(p+1)*size])

@@ -1,5 +1,7 @@
 package ops
 
+import "github.com/qrun-onnx/qrun/backend"
+
 // phases is the layout of a channel for convolution: it is spread, with its padding, over stride x stride x stride
 // phases, padded position p of an axis being element p/stride of phase p%stride. Output positions of a row then read
 // adjacent elements at every kernel position, whatever the stride.
@@ -45,6 +47,39 @@ func (a *axis) used(phase int) bool {
 		}
 	}
 	return false
+}
+
+// kernels are the kernels that copy the phases of channels, with their padding; none where there are none for it.
+func (f *phases) kernels(k *backend.Kernels, list []backend.PlanesKernel) []backend.PlanesKernel {
+	h, w := &f.axes[1], &f.axes[2]
+	flat := h.in == 1 && h.out == 1 && h.stride == 1 && h.before == 0 && f.size[1] == 1
+	if one := &f.axes[0]; one.in != 1 || one.before != 0 || f.size[0] != 1 || one.stride != 1 || !flat && h.stride != w.stride {
+		return list[:0]
+	}
+	for len(list) < h.stride*w.stride {
+		list = append(list, backend.PlanesKernel{})
+	}
+	list = list[:h.stride*w.stride]
+	for p := range list {
+		g := backend.Planes{
+			InH: h.in, InW: w.in, OutH: f.size[1], OutW: f.size[2], KH: 1, KW: 1, Stride: w.stride,
+			Top: h.before - p/w.stride, Left: w.before - p%w.stride,
+		}
+		if !list[p].Pool(k, g) {
+			return list[:0]
+		}
+	}
+	return list
+}
+
+// copyPlanes is split for n channels, by the kernels.
+func (f *phases) copyPlanes(kernels []backend.PlanesKernel, dst, src []float32, n int) {
+	h, w := &f.axes[1], &f.axes[2]
+	for p := range kernels {
+		if h.used(p/w.stride) && w.used(p%w.stride) {
+			kernels[p].RunApart(n, f.plane, dst[p*f.size[1]*f.size[2]:], src)
+		}
+	}
 }
 
 // split brings a channel to the layout. Phases that no kernel position reads are left out.

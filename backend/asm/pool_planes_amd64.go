@@ -9,6 +9,14 @@ package asm
 //go:noinline
 func (k PoolPlanes) Call(a *ArgsPlanes) {
 	switch k {
+	case PoolPlanesMax1x1Stride1AVX2:
+		poolPlanesMax1x1Stride1AVX2(a)
+	case PoolPlanesSum1x1Stride1AVX2:
+		poolPlanesSum1x1Stride1AVX2(a)
+	case PoolPlanesMax1x1Stride2AVX2:
+		poolPlanesMax1x1Stride2AVX2(a)
+	case PoolPlanesSum1x1Stride2AVX2:
+		poolPlanesSum1x1Stride2AVX2(a)
 	case PoolPlanesMax2x2Stride2AVX2:
 		poolPlanesMax2x2Stride2AVX2(a)
 	case PoolPlanesSum2x2Stride2AVX2:
@@ -25,6 +33,14 @@ func (k PoolPlanes) Call(a *ArgsPlanes) {
 		poolPlanesMax5x5Stride1AVX2(a)
 	case PoolPlanesSum5x5Stride1AVX2:
 		poolPlanesSum5x5Stride1AVX2(a)
+	case PoolPlanesMax1x1Stride1AVX512:
+		poolPlanesMax1x1Stride1AVX512(a)
+	case PoolPlanesSum1x1Stride1AVX512:
+		poolPlanesSum1x1Stride1AVX512(a)
+	case PoolPlanesMax1x1Stride2AVX512:
+		poolPlanesMax1x1Stride2AVX512(a)
+	case PoolPlanesSum1x1Stride2AVX512:
+		poolPlanesSum1x1Stride2AVX512(a)
 	case PoolPlanesMax2x2Stride2AVX512:
 		poolPlanesMax2x2Stride2AVX512(a)
 	case PoolPlanesSum2x2Stride2AVX512:
@@ -45,6 +61,26 @@ func (k PoolPlanes) Call(a *ArgsPlanes) {
 		poolPlanesScalar(a)
 	}
 }
+
+// poolPlanesMax1x1Stride1AVX2 is a PoolPlanes kernel of 1 rows and 1 columns.
+//
+//go:noescape
+func poolPlanesMax1x1Stride1AVX2(a *ArgsPlanes)
+
+// poolPlanesSum1x1Stride1AVX2 is a PoolPlanes kernel of 1 rows and 1 columns.
+//
+//go:noescape
+func poolPlanesSum1x1Stride1AVX2(a *ArgsPlanes)
+
+// poolPlanesMax1x1Stride2AVX2 is a PoolPlanes kernel of 1 rows and 1 columns.
+//
+//go:noescape
+func poolPlanesMax1x1Stride2AVX2(a *ArgsPlanes)
+
+// poolPlanesSum1x1Stride2AVX2 is a PoolPlanes kernel of 1 rows and 1 columns.
+//
+//go:noescape
+func poolPlanesSum1x1Stride2AVX2(a *ArgsPlanes)
 
 // poolPlanesMax2x2Stride2AVX2 is a PoolPlanes kernel of 2 rows and 2 columns.
 //
@@ -85,6 +121,26 @@ func poolPlanesMax5x5Stride1AVX2(a *ArgsPlanes)
 //
 //go:noescape
 func poolPlanesSum5x5Stride1AVX2(a *ArgsPlanes)
+
+// poolPlanesMax1x1Stride1AVX512 is a PoolPlanes kernel of 1 rows and 1 columns.
+//
+//go:noescape
+func poolPlanesMax1x1Stride1AVX512(a *ArgsPlanes)
+
+// poolPlanesSum1x1Stride1AVX512 is a PoolPlanes kernel of 1 rows and 1 columns.
+//
+//go:noescape
+func poolPlanesSum1x1Stride1AVX512(a *ArgsPlanes)
+
+// poolPlanesMax1x1Stride2AVX512 is a PoolPlanes kernel of 1 rows and 1 columns.
+//
+//go:noescape
+func poolPlanesMax1x1Stride2AVX512(a *ArgsPlanes)
+
+// poolPlanesSum1x1Stride2AVX512 is a PoolPlanes kernel of 1 rows and 1 columns.
+//
+//go:noescape
+func poolPlanesSum1x1Stride2AVX512(a *ArgsPlanes)
 
 // poolPlanesMax2x2Stride2AVX512 is a PoolPlanes kernel of 2 rows and 2 columns.
 //

@@ -4,6 +4,382 @@
 
 #include "textflag.h"
 
+// func poolPlanesMax1x1Stride1AVX2(a *ArgsPlanes)
+TEXT ·poolPlanesMax1x1Stride1AVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+plane:
+	VBROADCASTSS poolPlanesMax1x1Stride1AVX2Data<>+0(SB), Y0
+	MOVQ 88(AX), SI
+	MOVQ SI, 240(AX)
+	MOVQ 104(AX), SI
+	MOVQ SI, 248(AX)
+	MOVQ 208(AX), SI
+	MOVQ SI, 232(AX)
+rows:
+	MOVQ 240(AX), SI
+	MOVQ 8(AX), DI
+	ADDQ 200(AX), DI
+	SUBQ 112(AX), DI
+	LEAQ (SI), CX
+	CMPQ CX, 96(AX)
+	JAE outside
+	IMULQ 72(AX), CX
+	ADDQ DI, CX
+	JMP found
+outside:
+	MOVQ 16(AX), CX
+	SUBQ 112(AX), CX
+found:
+	MOVQ 40(AX), DI
+	XORQ SI, SI
+	MOVQ 120(AX), DX
+	TESTQ DX, DX
+	JZ inner
+edge:
+	VMOVUPS (DI), Y3
+	VMASKMOVPS (CX)(SI*1), Y3, Y3
+	VMOVUPS (DI), Y4
+	VBLENDVPS Y4, Y3, Y0, Y3
+	VMOVAPS Y3, Y1
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS 32(DI), Y3
+	VMASKMOVPS Y1, Y3, (BX)
+stored:
+	ADDQ $64, DI
+	ADDQ $32, SI
+	DECQ DX
+	JNZ edge
+	CMPQ 256(AX), $0
+	JNZ done
+inner:
+	MOVQ $1, DX
+	MOVQ DX, 256(AX)
+	MOVQ 128(AX), DX
+	TESTQ DX, DX
+	JZ lead
+inners:
+	VMOVUPS (CX)(SI*1), Y3
+	VMOVAPS Y3, Y1
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Y1, (BX)
+stored2:
+	ADDQ $32, SI
+	DECQ DX
+	JNZ inners
+lead:
+	MOVQ 136(AX), DX
+	TESTQ DX, DX
+	JNZ edge
+done:
+	XORQ DX, DX
+	MOVQ DX, 256(AX)
+	ADDQ $1, 240(AX)
+	MOVQ $1, DX
+	IMULQ 80(AX), DX
+	ADDQ DX, 232(AX)
+	SUBQ $1, 248(AX)
+	JG rows
+	MOVQ 56(AX), DX
+	ADDQ DX, 200(AX)
+	MOVQ 64(AX), DX
+	ADDQ DX, 208(AX)
+	ADDQ $4, 216(AX)
+	ADDQ $4, 224(AX)
+	DECQ 48(AX)
+	JNZ plane
+	VZEROUPPER
+	RET
+
+DATA poolPlanesMax1x1Stride1AVX2Data<>+0(SB)/4, $0xff800000
+GLOBL poolPlanesMax1x1Stride1AVX2Data<>(SB), RODATA|NOPTR, $4
+
+// func poolPlanesSum1x1Stride1AVX2(a *ArgsPlanes)
+TEXT ·poolPlanesSum1x1Stride1AVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+plane:
+	MOVQ 88(AX), SI
+	MOVQ SI, 240(AX)
+	MOVQ 104(AX), SI
+	MOVQ SI, 248(AX)
+	MOVQ 208(AX), SI
+	MOVQ SI, 232(AX)
+rows:
+	MOVQ 240(AX), SI
+	MOVQ 8(AX), DI
+	ADDQ 200(AX), DI
+	SUBQ 112(AX), DI
+	LEAQ (SI), CX
+	CMPQ CX, 96(AX)
+	JAE outside
+	IMULQ 72(AX), CX
+	ADDQ DI, CX
+	JMP found
+outside:
+	MOVQ 16(AX), CX
+	SUBQ 112(AX), CX
+found:
+	MOVQ 40(AX), DI
+	XORQ SI, SI
+	MOVQ 120(AX), DX
+	TESTQ DX, DX
+	JZ inner
+edge:
+	VMOVUPS (DI), Y2
+	VMASKMOVPS (CX)(SI*1), Y2, Y2
+	VMOVAPS Y2, Y0
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS 32(DI), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+stored:
+	ADDQ $64, DI
+	ADDQ $32, SI
+	DECQ DX
+	JNZ edge
+	CMPQ 256(AX), $0
+	JNZ done
+inner:
+	MOVQ $1, DX
+	MOVQ DX, 256(AX)
+	MOVQ 128(AX), DX
+	TESTQ DX, DX
+	JZ lead
+inners:
+	VMOVUPS (CX)(SI*1), Y2
+	VMOVAPS Y2, Y0
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Y0, (BX)
+stored2:
+	ADDQ $32, SI
+	DECQ DX
+	JNZ inners
+lead:
+	MOVQ 136(AX), DX
+	TESTQ DX, DX
+	JNZ edge
+done:
+	XORQ DX, DX
+	MOVQ DX, 256(AX)
+	ADDQ $1, 240(AX)
+	MOVQ $1, DX
+	IMULQ 80(AX), DX
+	ADDQ DX, 232(AX)
+	SUBQ $1, 248(AX)
+	JG rows
+	MOVQ 56(AX), DX
+	ADDQ DX, 200(AX)
+	MOVQ 64(AX), DX
+	ADDQ DX, 208(AX)
+	ADDQ $4, 216(AX)
+	ADDQ $4, 224(AX)
+	DECQ 48(AX)
+	JNZ plane
+	VZEROUPPER
+	RET
+
+// func poolPlanesMax1x1Stride2AVX2(a *ArgsPlanes)
+TEXT ·poolPlanesMax1x1Stride2AVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+plane:
+	VBROADCASTSS poolPlanesMax1x1Stride2AVX2Data<>+0(SB), Y0
+	MOVQ 88(AX), SI
+	MOVQ SI, 240(AX)
+	MOVQ 104(AX), SI
+	MOVQ SI, 248(AX)
+	MOVQ 208(AX), SI
+	MOVQ SI, 232(AX)
+rows:
+	MOVQ 240(AX), SI
+	MOVQ 8(AX), DI
+	ADDQ 200(AX), DI
+	SUBQ 112(AX), DI
+	LEAQ (SI), CX
+	CMPQ CX, 96(AX)
+	JAE outside
+	IMULQ 72(AX), CX
+	ADDQ DI, CX
+	JMP found
+outside:
+	MOVQ 16(AX), CX
+	SUBQ 112(AX), CX
+found:
+	MOVQ 40(AX), DI
+	XORQ SI, SI
+	MOVQ 120(AX), DX
+	TESTQ DX, DX
+	JZ inner
+edge:
+	VMOVUPS (DI), Y3
+	VMASKMOVPS (CX)(SI*2), Y3, Y3
+	VMOVUPS (DI), Y4
+	VBLENDVPS Y4, Y3, Y0, Y3
+	VMOVUPS 32(DI), Y4
+	VMASKMOVPS 32(CX)(SI*2), Y4, Y4
+	VMOVUPS 32(DI), Y6
+	VBLENDVPS Y6, Y4, Y0, Y4
+	VSHUFPS $136, Y4, Y3, Y5
+	VMOVAPS Y5, Y1
+	VPERMQ $216, Y1, Y1
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS 64(DI), Y3
+	VMASKMOVPS Y1, Y3, (BX)
+stored:
+	ADDQ $96, DI
+	ADDQ $32, SI
+	DECQ DX
+	JNZ edge
+	CMPQ 256(AX), $0
+	JNZ done
+inner:
+	MOVQ $1, DX
+	MOVQ DX, 256(AX)
+	MOVQ 128(AX), DX
+	TESTQ DX, DX
+	JZ lead
+inners:
+	VMOVUPS (CX)(SI*2), Y3
+	VMOVUPS 32(CX)(SI*2), Y4
+	VSHUFPS $136, Y4, Y3, Y5
+	VMOVAPS Y5, Y1
+	VPERMQ $216, Y1, Y1
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Y1, (BX)
+stored2:
+	ADDQ $32, SI
+	DECQ DX
+	JNZ inners
+lead:
+	MOVQ 136(AX), DX
+	TESTQ DX, DX
+	JNZ edge
+done:
+	XORQ DX, DX
+	MOVQ DX, 256(AX)
+	ADDQ $2, 240(AX)
+	MOVQ $1, DX
+	IMULQ 80(AX), DX
+	ADDQ DX, 232(AX)
+	SUBQ $1, 248(AX)
+	JG rows
+	MOVQ 56(AX), DX
+	ADDQ DX, 200(AX)
+	MOVQ 64(AX), DX
+	ADDQ DX, 208(AX)
+	ADDQ $4, 216(AX)
+	ADDQ $4, 224(AX)
+	DECQ 48(AX)
+	JNZ plane
+	VZEROUPPER
+	RET
+
+DATA poolPlanesMax1x1Stride2AVX2Data<>+0(SB)/4, $0xff800000
+GLOBL poolPlanesMax1x1Stride2AVX2Data<>(SB), RODATA|NOPTR, $4
+
+// func poolPlanesSum1x1Stride2AVX2(a *ArgsPlanes)
+TEXT ·poolPlanesSum1x1Stride2AVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+plane:
+	MOVQ 88(AX), SI
+	MOVQ SI, 240(AX)
+	MOVQ 104(AX), SI
+	MOVQ SI, 248(AX)
+	MOVQ 208(AX), SI
+	MOVQ SI, 232(AX)
+rows:
+	MOVQ 240(AX), SI
+	MOVQ 8(AX), DI
+	ADDQ 200(AX), DI
+	SUBQ 112(AX), DI
+	LEAQ (SI), CX
+	CMPQ CX, 96(AX)
+	JAE outside
+	IMULQ 72(AX), CX
+	ADDQ DI, CX
+	JMP found
+outside:
+	MOVQ 16(AX), CX
+	SUBQ 112(AX), CX
+found:
+	MOVQ 40(AX), DI
+	XORQ SI, SI
+	MOVQ 120(AX), DX
+	TESTQ DX, DX
+	JZ inner
+edge:
+	VMOVUPS (DI), Y2
+	VMASKMOVPS (CX)(SI*2), Y2, Y2
+	VMOVUPS 32(DI), Y3
+	VMASKMOVPS 32(CX)(SI*2), Y3, Y3
+	VSHUFPS $136, Y3, Y2, Y4
+	VMOVAPS Y4, Y0
+	VPERMQ $216, Y0, Y0
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS 64(DI), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+stored:
+	ADDQ $96, DI
+	ADDQ $32, SI
+	DECQ DX
+	JNZ edge
+	CMPQ 256(AX), $0
+	JNZ done
+inner:
+	MOVQ $1, DX
+	MOVQ DX, 256(AX)
+	MOVQ 128(AX), DX
+	TESTQ DX, DX
+	JZ lead
+inners:
+	VMOVUPS (CX)(SI*2), Y2
+	VMOVUPS 32(CX)(SI*2), Y3
+	VSHUFPS $136, Y3, Y2, Y4
+	VMOVAPS Y4, Y0
+	VPERMQ $216, Y0, Y0
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Y0, (BX)
+stored2:
+	ADDQ $32, SI
+	DECQ DX
+	JNZ inners
+lead:
+	MOVQ 136(AX), DX
+	TESTQ DX, DX
+	JNZ edge
+done:
+	XORQ DX, DX
+	MOVQ DX, 256(AX)
+	ADDQ $2, 240(AX)
+	MOVQ $1, DX
+	IMULQ 80(AX), DX
+	ADDQ DX, 232(AX)
+	SUBQ $1, 248(AX)
+	JG rows
+	MOVQ 56(AX), DX
+	ADDQ DX, 200(AX)
+	MOVQ 64(AX), DX
+	ADDQ DX, 208(AX)
+	ADDQ $4, 216(AX)
+	ADDQ $4, 224(AX)
+	DECQ 48(AX)
+	JNZ plane
+	VZEROUPPER
+	RET
+
 // func poolPlanesMax2x2Stride2AVX2(a *ArgsPlanes)
 TEXT ·poolPlanesMax2x2Stride2AVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX

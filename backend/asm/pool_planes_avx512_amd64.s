@@ -4,6 +4,421 @@
 
 #include "textflag.h"
 
+// func poolPlanesMax1x1Stride1AVX512(a *ArgsPlanes)
+TEXT ·poolPlanesMax1x1Stride1AVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+plane:
+	VBROADCASTSS poolPlanesMax1x1Stride1AVX512Data<>+0(SB), Z0
+	MOVQ 88(AX), SI
+	MOVQ SI, 240(AX)
+	MOVQ 104(AX), SI
+	MOVQ SI, 248(AX)
+	MOVQ 208(AX), SI
+	MOVQ SI, 232(AX)
+rows:
+	MOVQ 240(AX), SI
+	MOVQ 8(AX), DI
+	ADDQ 200(AX), DI
+	SUBQ 112(AX), DI
+	LEAQ (SI), CX
+	CMPQ CX, 96(AX)
+	JAE outside
+	IMULQ 72(AX), CX
+	ADDQ DI, CX
+	JMP found
+outside:
+	MOVQ 16(AX), CX
+	SUBQ 112(AX), CX
+found:
+	MOVQ 40(AX), DI
+	XORQ SI, SI
+	MOVQ 120(AX), DX
+	TESTQ DX, DX
+	JZ inner
+edge:
+	VPXOR X1, X1, X1
+	VPCMPGTD (DI), Z1, K1
+	VPCMPGTD 64(DI), Z1, K2
+	VMOVAPS Z0, Z3
+	VMOVUPS (CX)(SI*1), K1, Z3
+	VMOVAPS Z3, Z1
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Z1, K2, (BX)
+stored:
+	ADDQ $128, DI
+	ADDQ $64, SI
+	DECQ DX
+	JNZ edge
+	CMPQ 256(AX), $0
+	JNZ done
+inner:
+	MOVQ $1, DX
+	MOVQ DX, 256(AX)
+	MOVQ 128(AX), DX
+	TESTQ DX, DX
+	JZ lead
+inners:
+	VMOVUPS (CX)(SI*1), Z3
+	VMOVAPS Z3, Z1
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Z1, (BX)
+stored2:
+	ADDQ $64, SI
+	DECQ DX
+	JNZ inners
+lead:
+	MOVQ 136(AX), DX
+	TESTQ DX, DX
+	JNZ edge
+done:
+	XORQ DX, DX
+	MOVQ DX, 256(AX)
+	ADDQ $1, 240(AX)
+	MOVQ $1, DX
+	IMULQ 80(AX), DX
+	ADDQ DX, 232(AX)
+	SUBQ $1, 248(AX)
+	JG rows
+	MOVQ 56(AX), DX
+	ADDQ DX, 200(AX)
+	MOVQ 64(AX), DX
+	ADDQ DX, 208(AX)
+	ADDQ $4, 216(AX)
+	ADDQ $4, 224(AX)
+	DECQ 48(AX)
+	JNZ plane
+	VZEROUPPER
+	RET
+
+DATA poolPlanesMax1x1Stride1AVX512Data<>+0(SB)/4, $0xff800000
+GLOBL poolPlanesMax1x1Stride1AVX512Data<>(SB), RODATA|NOPTR, $4
+
+// func poolPlanesSum1x1Stride1AVX512(a *ArgsPlanes)
+TEXT ·poolPlanesSum1x1Stride1AVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+plane:
+	MOVQ 88(AX), SI
+	MOVQ SI, 240(AX)
+	MOVQ 104(AX), SI
+	MOVQ SI, 248(AX)
+	MOVQ 208(AX), SI
+	MOVQ SI, 232(AX)
+rows:
+	MOVQ 240(AX), SI
+	MOVQ 8(AX), DI
+	ADDQ 200(AX), DI
+	SUBQ 112(AX), DI
+	LEAQ (SI), CX
+	CMPQ CX, 96(AX)
+	JAE outside
+	IMULQ 72(AX), CX
+	ADDQ DI, CX
+	JMP found
+outside:
+	MOVQ 16(AX), CX
+	SUBQ 112(AX), CX
+found:
+	MOVQ 40(AX), DI
+	XORQ SI, SI
+	MOVQ 120(AX), DX
+	TESTQ DX, DX
+	JZ inner
+edge:
+	VPXOR X0, X0, X0
+	VPCMPGTD (DI), Z0, K1
+	VPCMPGTD 64(DI), Z0, K2
+	VMOVUPS.Z (CX)(SI*1), K1, Z2
+	VMOVAPS Z2, Z0
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Z0, K2, (BX)
+stored:
+	ADDQ $128, DI
+	ADDQ $64, SI
+	DECQ DX
+	JNZ edge
+	CMPQ 256(AX), $0
+	JNZ done
+inner:
+	MOVQ $1, DX
+	MOVQ DX, 256(AX)
+	MOVQ 128(AX), DX
+	TESTQ DX, DX
+	JZ lead
+inners:
+	VMOVUPS (CX)(SI*1), Z2
+	VMOVAPS Z2, Z0
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Z0, (BX)
+stored2:
+	ADDQ $64, SI
+	DECQ DX
+	JNZ inners
+lead:
+	MOVQ 136(AX), DX
+	TESTQ DX, DX
+	JNZ edge
+done:
+	XORQ DX, DX
+	MOVQ DX, 256(AX)
+	ADDQ $1, 240(AX)
+	MOVQ $1, DX
+	IMULQ 80(AX), DX
+	ADDQ DX, 232(AX)
+	SUBQ $1, 248(AX)
+	JG rows
+	MOVQ 56(AX), DX
+	ADDQ DX, 200(AX)
+	MOVQ 64(AX), DX
+	ADDQ DX, 208(AX)
+	ADDQ $4, 216(AX)
+	ADDQ $4, 224(AX)
+	DECQ 48(AX)
+	JNZ plane
+	VZEROUPPER
+	RET
+
+// func poolPlanesMax1x1Stride2AVX512(a *ArgsPlanes)
+TEXT ·poolPlanesMax1x1Stride2AVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+plane:
+	VBROADCASTSS poolPlanesMax1x1Stride2AVX512Data<>+0(SB), Z0
+	MOVQ 88(AX), SI
+	MOVQ SI, 240(AX)
+	MOVQ 104(AX), SI
+	MOVQ SI, 248(AX)
+	MOVQ 208(AX), SI
+	MOVQ SI, 232(AX)
+rows:
+	MOVQ 240(AX), SI
+	MOVQ 8(AX), DI
+	ADDQ 200(AX), DI
+	SUBQ 112(AX), DI
+	LEAQ (SI), CX
+	CMPQ CX, 96(AX)
+	JAE outside
+	IMULQ 72(AX), CX
+	ADDQ DI, CX
+	JMP found
+outside:
+	MOVQ 16(AX), CX
+	SUBQ 112(AX), CX
+found:
+	MOVQ 40(AX), DI
+	XORQ SI, SI
+	MOVQ 120(AX), DX
+	TESTQ DX, DX
+	JZ inner
+edge:
+	VPXOR X1, X1, X1
+	VPCMPGTD (DI), Z1, K1
+	VPCMPGTD 64(DI), Z1, K2
+	VPCMPGTD 128(DI), Z1, K3
+	VMOVAPS Z0, Z3
+	VMOVUPS (CX)(SI*2), K1, Z3
+	VMOVAPS Z0, Z4
+	VMOVUPS 64(CX)(SI*2), K2, Z4
+	VSHUFPS $136, Z4, Z3, Z5
+	VMOVAPS Z5, Z1
+	VMOVDQU32 poolPlanesMax1x1Stride2AVX512Data<>+4(SB), Z3
+	VPERMPS Z1, Z3, Z1
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Z1, K3, (BX)
+stored:
+	ADDQ $192, DI
+	ADDQ $64, SI
+	DECQ DX
+	JNZ edge
+	CMPQ 256(AX), $0
+	JNZ done
+inner:
+	MOVQ $1, DX
+	MOVQ DX, 256(AX)
+	MOVQ 128(AX), DX
+	TESTQ DX, DX
+	JZ lead
+inners:
+	VMOVUPS (CX)(SI*2), Z3
+	VMOVUPS 64(CX)(SI*2), Z4
+	VSHUFPS $136, Z4, Z3, Z5
+	VMOVAPS Z5, Z1
+	VMOVDQU32 poolPlanesMax1x1Stride2AVX512Data<>+4(SB), Z3
+	VPERMPS Z1, Z3, Z1
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Z1, (BX)
+stored2:
+	ADDQ $64, SI
+	DECQ DX
+	JNZ inners
+lead:
+	MOVQ 136(AX), DX
+	TESTQ DX, DX
+	JNZ edge
+done:
+	XORQ DX, DX
+	MOVQ DX, 256(AX)
+	ADDQ $2, 240(AX)
+	MOVQ $1, DX
+	IMULQ 80(AX), DX
+	ADDQ DX, 232(AX)
+	SUBQ $1, 248(AX)
+	JG rows
+	MOVQ 56(AX), DX
+	ADDQ DX, 200(AX)
+	MOVQ 64(AX), DX
+	ADDQ DX, 208(AX)
+	ADDQ $4, 216(AX)
+	ADDQ $4, 224(AX)
+	DECQ 48(AX)
+	JNZ plane
+	VZEROUPPER
+	RET
+
+DATA poolPlanesMax1x1Stride2AVX512Data<>+0(SB)/4, $0xff800000
+DATA poolPlanesMax1x1Stride2AVX512Data<>+4(SB)/4, $0x00000000
+DATA poolPlanesMax1x1Stride2AVX512Data<>+8(SB)/4, $0x00000001
+DATA poolPlanesMax1x1Stride2AVX512Data<>+12(SB)/4, $0x00000004
+DATA poolPlanesMax1x1Stride2AVX512Data<>+16(SB)/4, $0x00000005
+DATA poolPlanesMax1x1Stride2AVX512Data<>+20(SB)/4, $0x00000008
+DATA poolPlanesMax1x1Stride2AVX512Data<>+24(SB)/4, $0x00000009
+DATA poolPlanesMax1x1Stride2AVX512Data<>+28(SB)/4, $0x0000000c
+DATA poolPlanesMax1x1Stride2AVX512Data<>+32(SB)/4, $0x0000000d
+DATA poolPlanesMax1x1Stride2AVX512Data<>+36(SB)/4, $0x00000002
+DATA poolPlanesMax1x1Stride2AVX512Data<>+40(SB)/4, $0x00000003
+DATA poolPlanesMax1x1Stride2AVX512Data<>+44(SB)/4, $0x00000006
+DATA poolPlanesMax1x1Stride2AVX512Data<>+48(SB)/4, $0x00000007
+DATA poolPlanesMax1x1Stride2AVX512Data<>+52(SB)/4, $0x0000000a
+DATA poolPlanesMax1x1Stride2AVX512Data<>+56(SB)/4, $0x0000000b
+DATA poolPlanesMax1x1Stride2AVX512Data<>+60(SB)/4, $0x0000000e
+DATA poolPlanesMax1x1Stride2AVX512Data<>+64(SB)/4, $0x0000000f
+GLOBL poolPlanesMax1x1Stride2AVX512Data<>(SB), RODATA|NOPTR, $68
+
+// func poolPlanesSum1x1Stride2AVX512(a *ArgsPlanes)
+TEXT ·poolPlanesSum1x1Stride2AVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+plane:
+	MOVQ 88(AX), SI
+	MOVQ SI, 240(AX)
+	MOVQ 104(AX), SI
+	MOVQ SI, 248(AX)
+	MOVQ 208(AX), SI
+	MOVQ SI, 232(AX)
+rows:
+	MOVQ 240(AX), SI
+	MOVQ 8(AX), DI
+	ADDQ 200(AX), DI
+	SUBQ 112(AX), DI
+	LEAQ (SI), CX
+	CMPQ CX, 96(AX)
+	JAE outside
+	IMULQ 72(AX), CX
+	ADDQ DI, CX
+	JMP found
+outside:
+	MOVQ 16(AX), CX
+	SUBQ 112(AX), CX
+found:
+	MOVQ 40(AX), DI
+	XORQ SI, SI
+	MOVQ 120(AX), DX
+	TESTQ DX, DX
+	JZ inner
+edge:
+	VPXOR X0, X0, X0
+	VPCMPGTD (DI), Z0, K1
+	VPCMPGTD 64(DI), Z0, K2
+	VPCMPGTD 128(DI), Z0, K3
+	VMOVUPS.Z (CX)(SI*2), K1, Z2
+	VMOVUPS.Z 64(CX)(SI*2), K2, Z3
+	VSHUFPS $136, Z3, Z2, Z4
+	VMOVAPS Z4, Z0
+	VMOVDQU32 poolPlanesSum1x1Stride2AVX512Data<>+0(SB), Z2
+	VPERMPS Z0, Z2, Z0
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Z0, K3, (BX)
+stored:
+	ADDQ $192, DI
+	ADDQ $64, SI
+	DECQ DX
+	JNZ edge
+	CMPQ 256(AX), $0
+	JNZ done
+inner:
+	MOVQ $1, DX
+	MOVQ DX, 256(AX)
+	MOVQ 128(AX), DX
+	TESTQ DX, DX
+	JZ lead
+inners:
+	VMOVUPS (CX)(SI*2), Z2
+	VMOVUPS 64(CX)(SI*2), Z3
+	VSHUFPS $136, Z3, Z2, Z4
+	VMOVAPS Z4, Z0
+	VMOVDQU32 poolPlanesSum1x1Stride2AVX512Data<>+0(SB), Z2
+	VPERMPS Z0, Z2, Z0
+	MOVQ (AX), BX
+	ADDQ 232(AX), BX
+	ADDQ SI, BX
+	VMOVUPS Z0, (BX)
+stored2:
+	ADDQ $64, SI
+	DECQ DX
+	JNZ inners
+lead:
+	MOVQ 136(AX), DX
+	TESTQ DX, DX
+	JNZ edge
+done:
+	XORQ DX, DX
+	MOVQ DX, 256(AX)
+	ADDQ $2, 240(AX)
+	MOVQ $1, DX
+	IMULQ 80(AX), DX
+	ADDQ DX, 232(AX)
+	SUBQ $1, 248(AX)
+	JG rows
+	MOVQ 56(AX), DX
+	ADDQ DX, 200(AX)
+	MOVQ 64(AX), DX
+	ADDQ DX, 208(AX)
+	ADDQ $4, 216(AX)
+	ADDQ $4, 224(AX)
+	DECQ 48(AX)
+	JNZ plane
+	VZEROUPPER
+	RET
+
+DATA poolPlanesSum1x1Stride2AVX512Data<>+0(SB)/4, $0x00000000
+DATA poolPlanesSum1x1Stride2AVX512Data<>+4(SB)/4, $0x00000001
+DATA poolPlanesSum1x1Stride2AVX512Data<>+8(SB)/4, $0x00000004
+DATA poolPlanesSum1x1Stride2AVX512Data<>+12(SB)/4, $0x00000005
+DATA poolPlanesSum1x1Stride2AVX512Data<>+16(SB)/4, $0x00000008
+DATA poolPlanesSum1x1Stride2AVX512Data<>+20(SB)/4, $0x00000009
+DATA poolPlanesSum1x1Stride2AVX512Data<>+24(SB)/4, $0x0000000c
+DATA poolPlanesSum1x1Stride2AVX512Data<>+28(SB)/4, $0x0000000d
+DATA poolPlanesSum1x1Stride2AVX512Data<>+32(SB)/4, $0x00000002
+DATA poolPlanesSum1x1Stride2AVX512Data<>+36(SB)/4, $0x00000003
+DATA poolPlanesSum1x1Stride2AVX512Data<>+40(SB)/4, $0x00000006
+DATA poolPlanesSum1x1Stride2AVX512Data<>+44(SB)/4, $0x00000007
+DATA poolPlanesSum1x1Stride2AVX512Data<>+48(SB)/4, $0x0000000a
+DATA poolPlanesSum1x1Stride2AVX512Data<>+52(SB)/4, $0x0000000b
+DATA poolPlanesSum1x1Stride2AVX512Data<>+56(SB)/4, $0x0000000e
+DATA poolPlanesSum1x1Stride2AVX512Data<>+60(SB)/4, $0x0000000f
+GLOBL poolPlanesSum1x1Stride2AVX512Data<>(SB), RODATA|NOPTR, $64
+
 // func poolPlanesMax2x2Stride2AVX512(a *ArgsPlanes)
 TEXT ·poolPlanesMax2x2Stride2AVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX

@@ -18,6 +18,10 @@ type PoolPlanes uint8
 // The kernels.
 const (
 	PoolPlanesScalar PoolPlanes = iota
+	PoolPlanesMax1x1Stride1AVX2
+	PoolPlanesSum1x1Stride1AVX2
+	PoolPlanesMax1x1Stride2AVX2
+	PoolPlanesSum1x1Stride2AVX2
 	PoolPlanesMax2x2Stride2AVX2
 	PoolPlanesSum2x2Stride2AVX2
 	PoolPlanesMax3x3Stride2AVX2
@@ -26,6 +30,10 @@ const (
 	PoolPlanesSum3x3Stride1AVX2
 	PoolPlanesMax5x5Stride1AVX2
 	PoolPlanesSum5x5Stride1AVX2
+	PoolPlanesMax1x1Stride1AVX512
+	PoolPlanesSum1x1Stride1AVX512
+	PoolPlanesMax1x1Stride2AVX512
+	PoolPlanesSum1x1Stride2AVX512
 	PoolPlanesMax2x2Stride2AVX512
 	PoolPlanesSum2x2Stride2AVX512
 	PoolPlanesMax3x3Stride2AVX512
@@ -39,6 +47,10 @@ const (
 // PoolPlanesKernels describes the kernels, by number.
 var PoolPlanesKernels = [...]Kernel{
 	{Name: "poolPlanesScalar", ISA: Scalar},
+	{Name: "poolPlanesMax1x1Stride1AVX2", ISA: AVX2, M: 1, N: 1},
+	{Name: "poolPlanesSum1x1Stride1AVX2", ISA: AVX2, M: 1, N: 1},
+	{Name: "poolPlanesMax1x1Stride2AVX2", ISA: AVX2, M: 1, N: 1},
+	{Name: "poolPlanesSum1x1Stride2AVX2", ISA: AVX2, M: 1, N: 1},
 	{Name: "poolPlanesMax2x2Stride2AVX2", ISA: AVX2, M: 2, N: 2},
 	{Name: "poolPlanesSum2x2Stride2AVX2", ISA: AVX2, M: 2, N: 2},
 	{Name: "poolPlanesMax3x3Stride2AVX2", ISA: AVX2, M: 3, N: 3},
@@ -47,6 +59,10 @@ var PoolPlanesKernels = [...]Kernel{
 	{Name: "poolPlanesSum3x3Stride1AVX2", ISA: AVX2, M: 3, N: 3},
 	{Name: "poolPlanesMax5x5Stride1AVX2", ISA: AVX2, M: 5, N: 5},
 	{Name: "poolPlanesSum5x5Stride1AVX2", ISA: AVX2, M: 5, N: 5},
+	{Name: "poolPlanesMax1x1Stride1AVX512", ISA: AVX512, M: 1, N: 1},
+	{Name: "poolPlanesSum1x1Stride1AVX512", ISA: AVX512, M: 1, N: 1},
+	{Name: "poolPlanesMax1x1Stride2AVX512", ISA: AVX512, M: 1, N: 1},
+	{Name: "poolPlanesSum1x1Stride2AVX512", ISA: AVX512, M: 1, N: 1},
 	{Name: "poolPlanesMax2x2Stride2AVX512", ISA: AVX512, M: 2, N: 2},
 	{Name: "poolPlanesSum2x2Stride2AVX512", ISA: AVX512, M: 2, N: 2},
 	{Name: "poolPlanesMax3x3Stride2AVX512", ISA: AVX512, M: 3, N: 3},

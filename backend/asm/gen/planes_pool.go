@@ -5,8 +5,9 @@ import (
 	"math"
 )
 
-// poolShapes are the windows that pooling has kernels for: rows and columns, and the stride.
-var poolShapes = []struct{ kh, kw, stride int }{{2, 2, 2}, {3, 3, 2}, {3, 3, 1}, {5, 5, 1}}
+// poolShapes are the windows that pooling has kernels for: rows and columns, and the stride. The sum of a single element
+// is a copy with zeros around it.
+var poolShapes = []struct{ kh, kw, stride int }{{1, 1, 1}, {1, 1, 2}, {2, 2, 2}, {3, 3, 2}, {3, 3, 1}, {5, 5, 1}}
 
 // poolPlanesFamily are the maxima and sums of windows.
 func poolPlanesFamily() *Family {

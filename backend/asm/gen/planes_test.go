@@ -48,3 +48,25 @@ func TestPlanesArgsLayout(t *testing.T) {
 		}
 	}
 }
+
+// TestWinograd runs the transforms in the interpreter, against the reference in Go.
+func TestWinograd(t *testing.T) {
+	for i, k := range winogradFamily().Kernels {
+		for _, g := range asmtest.WinogradCases(asm.WinogradKernels[i+1]) {
+			a := g.Winograd
+			asm.WinogradScalar.Call(&a)
+			want := g.Take()
+			run(t, k, buffered(t, g.Winograd, g.Buffers))
+			if err := g.Diff(g.Take(), want); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	typ, args := reflect.TypeFor[asm.ArgsWinograd](), winogradFamily().Args
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		if unsafe.Sizeof(uintptr(0)) == 8 && int(f.Offset) != args.offset(f.Name) {
+			t.Errorf("%s is at %d in Go and at %d in the kernels", f.Name, f.Offset, args.offset(f.Name))
+		}
+	}
+}
