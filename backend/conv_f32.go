@@ -91,6 +91,8 @@ func (g *ConvF32) row(k *Kernels) {
 		kernel = asm.DepthwiseAVX2
 	case asm.AVX512:
 		kernel = asm.DepthwiseAVX512
+	case asm.NEON:
+		kernel = asm.DepthwiseNEON
 	}
 	var e asm.ArgsGemm
 	g.Epi.set(&e, 0, 0)

@@ -16,6 +16,7 @@ const (
 	DepthwiseScalar Depthwise = iota
 	DepthwiseAVX2
 	DepthwiseAVX512
+	DepthwiseNEON
 )
 
 // DepthwiseKernels describes the kernels, by number.
@@ -23,4 +24,5 @@ var DepthwiseKernels = [...]Kernel{
 	{Name: "depthwiseScalar", ISA: Scalar},
 	{Name: "depthwiseAVX2", ISA: AVX2},
 	{Name: "depthwiseAVX512", ISA: AVX512},
+	{Name: "depthwiseNEON", ISA: NEON},
 }

@@ -122,7 +122,7 @@ func depthwiseFamily() *Family {
 			"		Dst[c] = clip(acc + Bias)\n" +
 			"	}",
 	}
-	for _, isa := range []*ISA{AVX2, AVX512} {
+	for _, isa := range vecISAs {
 		f.Kernels = append(f.Kernels, depthwiseKernel(isa, args))
 	}
 	return f
@@ -131,7 +131,7 @@ func depthwiseFamily() *Family {
 func depthwiseKernel(isa *ISA, args *Args) *Kernel {
 	v := newVec("depthwise", isa, args)
 	s := v.newSpan(v.Load("N"))
-	group := 8 * isa.Width / 64 // blocks at a time: eight accumulators hide the latency
+	group := max(4, 8*isa.Width/64) // blocks at a time: eight accumulators or more hide the latency
 	many, single, tail, done := v.Label("many"), v.Label("single"), v.Label("tail"), v.Label("done")
 	loop := v.Label("one")
 	v.Op("XORQ", s.index, s.index)
