@@ -56,6 +56,17 @@ func (pc *PassCtx) passesOn(n *Node) (*Value, error) {
 		if x.Spec.DType != tensor.Undefined && n.IntAttr("to", 0) == int64(x.Spec.DType) {
 			return x, nil
 		}
+		if first := pc.MadeBy(x, "Cast"); first != nil && int64(first.In[0].Spec.DType) == n.IntAttr("to", 0) && keepsAll(first.In[0].Spec.DType, x.Spec.DType) {
+			return first.In[0], nil
+		}
+	case "Slice":
+		if same, err := pc.sameExactShape(x, n.Out[0]); err != nil || same && pc.slicesForward(n) {
+			return x, err
+		}
+	case "Split":
+		if len(n.Out) == 1 {
+			return x, nil
+		}
 	case "Concat", "Sum", "Max", "Min", "Mean":
 		if len(n.In) == 1 {
 			return x, nil
@@ -112,4 +123,30 @@ func isIdentityPerm(perm []int64) bool {
 		}
 	}
 	return perm != nil
+}
+
+// keepsAll reports whether every number of type a has an exact form in type b.
+func keepsAll(a, b tensor.DType) bool {
+	switch {
+	case a == b:
+		return true
+	case a.IsFloat() && b.IsFloat():
+		return b == tensor.Float64 || b == tensor.Float32 && (a == tensor.Float16 || a == tensor.BFloat16)
+	case a == tensor.Bool:
+		return b.IsInteger() || b.IsFloat()
+	}
+	return a.IsInteger() && b == tensor.Int64 && a != tensor.Uint64 || a.IsInteger() && a.Bits() <= 16 && b == tensor.Int32
+}
+
+// slicesForward reports whether a Slice that leaves the shape as it is keeps the order.
+func (pc *PassCtx) slicesForward(n *Node) bool {
+	steps := n.Arg(4)
+	if steps == nil {
+		return true
+	}
+	if steps.Const == nil {
+		return false
+	}
+	list, ok := ConstInts(steps.Const)
+	return ok && !slices.ContainsFunc(list, func(s int64) bool { return s < 0 })
 }
