@@ -81,13 +81,20 @@ func (l *layout) sweep(p *plan, row0, row1, p0, p1 int, run func(c part)) {
 		c.panels = min(n, max(most/(row1-row0), 1))
 		c.cols = min(c.panels*c.nv*l.vec, p.n-c.col)
 		p0 += c.panels
-		tiles := ceil(row1-row0, l.mr)
-		short, tall := (row1-row0)/tiles, (row1-row0)%tiles
+		unit := 1
+		if l.pairs {
+			unit = 2
+		}
+		tiles, units := ceil(row1-row0, l.mr), ceil(row1-row0, unit)
+		short, tall := units/tiles, units%tiles
 		for c.row = row0; c.row < row1; {
-			h := short
-			c.tiles = (row1 - c.row) / short
+			h := short * unit
+			c.tiles = (row1 - c.row) / h
 			if tall > 0 {
-				h, c.tiles = short+1, tall
+				h, c.tiles = h+unit, tall
+			}
+			if c.tiles == 0 { // of pairs, the last without a second row
+				h, c.tiles = row1-c.row, 1
 			}
 			c.height, c.tiles = h, min(c.tiles, max(most/(h*c.panels), 1))
 			tall -= min(tall, c.tiles)

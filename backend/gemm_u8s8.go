@@ -66,7 +66,7 @@ func (g *GemmU8S8) Do(lo, hi int) {
 		g.doBig(lo, hi)
 		return
 	}
-	if !g.k.wideA {
+	if g.k.form == bytesA {
 		lda := g.LDA
 		if g.B.K == 0 {
 			lda = 0 // A may be empty
@@ -86,17 +86,18 @@ func (g *GemmU8S8) Do(lo, hi int) {
 		}
 		return
 	}
-	wide := g.k.scratch.Get().(*[]int16)
+	made := g.k.scratch.Get().(*[]int16)
 	stride, block := g.k.StrideU8(g.B.K), -1
+	var lda int
 	for i := lo; i < hi; i++ {
 		row0, row1 := g.plan.rows(i/g.plan.groups, g.k.u8s8.mr)
 		if b := i / g.plan.groups; b != block {
 			block = b
-			g.widen(grow(wide, (row1-row0)*stride), row0, row1, stride)
+			lda = g.prepare(made, row0, row1, stride)
 		}
-		g.task(i, row0, row1, pointer(*wide), 2*stride, nil)
+		g.task(i, row0, row1, pointer(*made), lda, nil)
 	}
-	g.k.scratch.Put(wide)
+	g.k.scratch.Put(made)
 }
 
 // tileSums is the number of sums that AMX kernels keep of a tile.
@@ -116,14 +117,6 @@ func grow(s *[]int16, n int) []int16 {
 	return (*s)[:n]
 }
 
-// widen converts rows of A to 16 bits for kernels that multiply these.
-func (g *GemmU8S8) widen(dst []int16, row0, row1, stride int) {
-	for r := row0; r < row1 && stride > 0; r++ {
-		src := g.A[r*g.LDA : r*g.LDA+stride]
-		g.k.widen.Call(&asm.ArgsWiden{Dst: &dst[(r-row0)*stride], Src: &src[0], N: int64(stride)})
-	}
-}
-
 // task computes a block of rows, which lie at a, by a group of panels. sums is memory for AMX.
 //
 //go:noinline
@@ -132,7 +125,13 @@ func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int, sums *int3
 	var zero [maxRows]int32
 	var scale [maxRows]float32
 	for r := row0; r < row1; r++ {
-		zero[r-row0] = g.ZeroA[min(r, len(g.ZeroA)-1)] * (1 + 128<<16)
+		zero[r-row0] = g.k.form.zero(g.ZeroA[min(r, len(g.ZeroA)-1)])
+	}
+	var sum [maxRows]int32
+	if b.zero != nil {
+		for r := row0; r < row1; r++ {
+			sum[r-row0] = g.RowSumA[r] - int32(b.K)*g.k.form.less()
+		}
 	}
 	if g.CI == nil {
 		for r := row0; r < row1; r++ {
@@ -148,7 +147,7 @@ func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int, sums *int3
 			Comp: &b.comp[c.col], ZeroA: &zero[c.row-row0],
 		}
 		if b.zero != nil {
-			args.ZeroB, args.RowSum = &b.zero[c.col], &g.RowSumA[c.row]
+			args.ZeroB, args.RowSum = &b.zero[c.col], &sum[c.row-row0]
 		}
 		if g.CI != nil {
 			args.C, args.Flags = unsafe.Pointer(&g.CI[c.row*g.LDC+c.col]), asm.GemmInt

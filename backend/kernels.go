@@ -15,9 +15,8 @@ type Kernels struct {
 	vec  *asm.Vector
 
 	u8s8, f32, f16 layout
-	wideA          bool       // integer kernels read A as 16-bit integers, which widen makes
-	widen          asm.Widen  // of Do's scratch
-	scratch        *sync.Pool // of *[]int16
+	form           formA      // of A that integer kernels read
+	scratch        *sync.Pool // of *[]int16, for A in that form
 	floats         *sync.Pool // of *[]float32
 	transpose      asm.Transpose
 	interleave     asm.Interleave

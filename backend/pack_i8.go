@@ -58,14 +58,14 @@ func (k *Kernels) PackI8Into(p *PackedI8, b []int8, K, N, ldb int, trans bool, s
 			break
 		}
 	}
-	p.compensate()
+	p.compensate(k.form.plain())
 }
 
 // sum adds up the columns: the product with a row of ones.
 func (p *PackedI8) sum(k *Kernels) {
 	ones := make([]uint8, k.StrideU8(p.K))
 	for i := range ones {
-		ones[i] = 1
+		ones[i] = k.form.one()
 	}
 	g := GemmU8S8{M: 1, A: ones, LDA: len(ones), ZeroA: []int32{0}, B: p, CI: p.sums, LDC: len(p.sums)}
 	g.Init(k, 1)
@@ -91,11 +91,16 @@ func spread[T int32 | float32](out, s []T, n, w int) []T {
 	return out
 }
 
-// compensate finds what A's zero points multiply: -sums in two 16-bit halves, the upper one 128 times as much.
-func (p *PackedI8) compensate() {
+// compensate finds what A's zero points multiply: -sums, where they are not plain numbers in two 16-bit halves, the upper
+// one 128 times as much.
+func (p *PackedI8) compensate(plain bool) {
 	for j := range p.N {
 		if p.zero != nil {
 			p.sums[j] -= int32(p.K) * p.zero[j]
+		}
+		if plain {
+			p.comp[j] = -p.sums[j]
+			continue
 		}
 		hi := -p.sums[j] >> 7
 		p.big = p.big || hi != int32(int16(hi))
@@ -140,7 +145,7 @@ func (k *Kernels) packPanel(p *PackedI8, b []int8, i, ldb int, trans bool) {
 	}
 	b = b[col:][:extent(K, cols, ldb)]
 	k0, c0 := K-K%l.depth, cols&^15
-	if l.depth > 1 && k0 > 0 && c0 > 0 {
+	if k.interleave != 0 && k0 > 0 && c0 > 0 {
 		k.interleave.Call(&asm.ArgsInterleave{Dst: &panel[0], LDD: int64(l.depth * w), Src: &b[0], LDS: int64(ldb), K: int64(k0), Cols: int64(c0)})
 	} else {
 		c0 = 0
@@ -162,6 +167,11 @@ func packColumn(panel, src []int8, k, c, w, depth int) {
 	if depth == 2 && k%2 == 0 {
 		for at := k*w + 2*c; len(src) >= 2; src, k, at = src[2:], k+2, at+2*w {
 			*(*[2]int8)(panel[at:]) = [2]int8(src)
+		}
+	}
+	if k%depth == 0 {
+		for ; len(src) >= depth; src, k = src[depth:], k+depth {
+			copy(panel[k*w+c*depth:][:depth], src)
 		}
 	}
 	for i, v := range src {

@@ -52,11 +52,21 @@ func All() []*Kernels {
 		k.u8s8 = intLayout(t.ints)
 		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats)
 		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats)
-		if asm.Has(asm.AVX2) && t.floats != asm.Scalar {
+		switch t.floats {
+		case asm.AVX2, asm.AVX512:
 			k.transpose, k.interleave = asm.TransposeAVX2, asm.Interleave4AVX2
+		case asm.NEON:
+			k.transpose = asm.TransposeNEON
 		}
-		if t.ints == asm.AVX2 {
-			k.wideA, k.widen, k.interleave = true, asm.WidenAVX2, asm.Interleave2AVX2
+		switch t.ints {
+		case asm.AVX2:
+			k.form, k.interleave = wideA, asm.Interleave2AVX2
+		case asm.NEON:
+			k.form = signedA
+		case asm.NEONDOT:
+			k.form, k.interleave = signedA, asm.Interleave4NEON
+		case asm.NEONI8MM:
+			k.form = pairsA
 		}
 		k.scratch = &sync.Pool{New: func() any { return new([]int16) }}
 		k.floats = &sync.Pool{New: func() any { return new([]float32) }}
@@ -65,6 +75,8 @@ func All() []*Kernels {
 	return all
 }
 
+// intLayout is the layout of an instruction set's integer products. Rates of arm64 are those of its slowest processors with
+// the set, so that no call takes long.
 func intLayout(isa asm.ISA) layout {
 	kernels := asm.GemmU8S8Kernels[:]
 	switch isa {
@@ -76,6 +88,14 @@ func intLayout(isa asm.ISA) layout {
 		return newLayout(kernels, isa, 8, 4, 64)
 	case asm.AVX2:
 		return newLayout(kernels, isa, 8, 2, 24)
+	case asm.NEON:
+		return newLayout(kernels, isa, 4, 16, 4)
+	case asm.NEONDOT:
+		return newLayout(kernels, isa, 4, 4, 16)
+	case asm.NEONI8MM:
+		l := newLayout(kernels, isa, 4, 8, 32)
+		l.pairs = true
+		return l
 	}
 	return newLayout(kernels, asm.Scalar, asm.ScalarCols, 1, 1)
 }
@@ -87,7 +107,7 @@ func floatLayout(kernels []asm.Kernel, isa asm.ISA) layout {
 	case asm.AVX2:
 		return newLayout(kernels, isa, 8, 1, 16)
 	case asm.NEON:
-		return newLayout(kernels, isa, 4, 1, 8)
+		return newLayout(kernels, isa, 4, 1, 4)
 	}
 	return newLayout(kernels, asm.Scalar, asm.ScalarCols, 1, 1)
 }

@@ -25,8 +25,8 @@ type ArgsGemm struct {
 	Lo       float32        // with GemmClip: values below become Lo
 	Hi       float32        // and values above become Hi
 	Alpha    float32        // with GemmAlpha: multiplies the sum (float32 and float16 only)
-	Comp     *int32         // integers: per column, what the zero point of A multiplies, as 16-bit halves lo+128*hi
-	ZeroA    *int32         // integers: per row, the zero point of A times 1+128<<16
+	Comp     *int32         // integers: per column, what the zero point of A multiplies, as 16-bit halves lo+128*hi; on arm64 a plain number
+	ZeroA    *int32         // integers: per row, the zero point of A times 1+128<<16; on arm64 a plain number, less 128 where A is signed
 	ScaleA   *float32       // integers: per row
 	ScaleB   *float32       // integers: per column
 	ZeroB    *int32         // integers: per column, or nil

@@ -64,7 +64,11 @@ func (a *ArgsGemm) storeFloat(r, c int, acc float32) {
 // storeInt is store of a sum of integer products without A's zero point, or writes the integer.
 func (a *ArgsGemm) storeInt(r, c int, acc int32) {
 	zero, comp := elem(a.ZeroA, r), elem(a.Comp, c)
-	acc += int32(int16(zero))*int32(int16(comp)) + zero>>16*(comp>>16)
+	a.storeCorrected(r, c, acc+int32(int16(zero))*int32(int16(comp))+zero>>16*(comp>>16))
+}
+
+// storeCorrected is storeInt of a sum that has been corrected for A's zero point.
+func (a *ArgsGemm) storeCorrected(r, c int, acc int32) {
 	if a.ZeroB != nil {
 		acc -= elem(a.ZeroB, c) * elem(a.RowSum, r)
 	}

@@ -33,29 +33,65 @@ func (k GemmU8S8) Reference(a *ArgsGemm) {
 	case Scalar:
 		gemmU8S8Scalar(a)
 	case AVX2:
-		referenceInt[int16](a, d, 2)
+		referenceInt(a, d, 2, elementOf[int16])
+	case NEON:
+		referenceInt(a, d, 16, elementOf[int8])
+	case NEONDOT:
+		referenceInt(a, d, 4, elementOf[int8])
+	case NEONI8MM:
+		referenceInt(a, d, 8, elementOfPair)
 	case AMX:
 		d.M = int(a.Rows)
 		a.K *= 16
-		referenceInt[uint8](a, d, 4)
+		referenceInt(a, d, 4, elementOf[uint8])
 	default:
-		referenceInt[uint8](a, d, 4)
+		referenceInt(a, d, 4, elementOf[uint8])
 	}
 }
 
-func referenceInt[T uint8 | int16](a *ArgsGemm, d Kernel, depth int) {
+// referenceInt sums the products of a kernel whose steps take depth elements, of which element reads those of A.
+func referenceInt(a *ArgsGemm, d Kernel, depth int, element func(a *ArgsGemm, r, k int) int32) {
 	for r := range int(a.Tiles) * d.M {
-		x := row[T](a.A, a.LDA, r, int(a.K)*depth)
 		for c := range int(a.Cols) {
 			b := row[int8](a.B, a.PanelB, c/d.N, int(a.K)*d.N*depth)
 			acc := int32(0)
 			for k := range int(a.K) {
 				for i := range depth {
-					acc += int32(x[k*depth+i]) * int32(b[(k*d.N+c%d.N)*depth+i])
+					acc += element(a, r, k*depth+i) * int32(b[(k*d.N+c%d.N)*depth+i])
 				}
 			}
-			a.storeInt(r, c, acc)
+			switch d.ISA {
+			case NEON, NEONDOT, NEONI8MM:
+				a.storeCorrected(r, c, acc+elem(a.ZeroA, r)*elem(a.Comp, c))
+			default:
+				a.storeInt(r, c, acc)
+			}
 		}
+	}
+}
+
+// elementOf is element k of row r of A.
+func elementOf[T uint8 | int8 | int16](a *ArgsGemm, r, k int) int32 {
+	return int32(row[T](a.A, a.LDA, r, k+1)[k])
+}
+
+// elementOfPair is element k of row r of pairs of rows that Pair made.
+func elementOfPair(a *ArgsGemm, r, k int) int32 {
+	k = k/8*16 + k%8 + r%2*8
+	return int32(row[uint8](a.A, 2*a.LDA, r/2, k+1)[k])
+}
+
+func signedScalar(a *ArgsSigned) {
+	dst := unsafe.Slice(a.Dst, a.N)
+	for i, v := range unsafe.Slice(a.Src, a.N) {
+		dst[i] = int8(int(v) - 128)
+	}
+}
+
+func pairScalar(a *ArgsPair) {
+	dst, x, y := unsafe.Slice(a.Dst, 2*a.N), unsafe.Slice(a.A, a.N), unsafe.Slice(a.B, a.N)
+	for i := range x {
+		dst[i/8*16+i%8], dst[i/8*16+8+i%8] = x[i], y[i]
 	}
 }
 

@@ -14,6 +14,9 @@ package asm
 //
 // depth is 1 for the Go kernel, 2 for AVX2, which reads A as 16-bit integers, and 4 for the others;
 // AMX counts K in steps of 64.
+//
+// On arm64 acc starts as Comp[c]*ZeroA[r], plain numbers. NEON (depth 16) and NEONDOT (4) read A as signed bytes,
+// which Signed makes; NEONI8MM (8) pairs of rows, which Pair makes: a tile of an odd number of rows is the last.
 type GemmU8S8 uint8
 
 // The kernels.
@@ -57,6 +60,58 @@ const (
 	GemmU8S8Tile6x16AVX2
 	GemmU8S8Tile16x32AMX
 	GemmU8S8Tile32x32AMX
+	GemmU8S8Tile1x4NEONI8MM
+	GemmU8S8Tile1x8NEONI8MM
+	GemmU8S8Tile1x12NEONI8MM
+	GemmU8S8Tile2x4NEONI8MM
+	GemmU8S8Tile2x8NEONI8MM
+	GemmU8S8Tile2x12NEONI8MM
+	GemmU8S8Tile3x4NEONI8MM
+	GemmU8S8Tile3x8NEONI8MM
+	GemmU8S8Tile3x12NEONI8MM
+	GemmU8S8Tile4x4NEONI8MM
+	GemmU8S8Tile4x8NEONI8MM
+	GemmU8S8Tile4x12NEONI8MM
+	GemmU8S8Tile5x4NEONI8MM
+	GemmU8S8Tile5x8NEONI8MM
+	GemmU8S8Tile5x12NEONI8MM
+	GemmU8S8Tile6x4NEONI8MM
+	GemmU8S8Tile6x8NEONI8MM
+	GemmU8S8Tile6x12NEONI8MM
+	GemmU8S8Tile7x4NEONI8MM
+	GemmU8S8Tile7x8NEONI8MM
+	GemmU8S8Tile7x12NEONI8MM
+	GemmU8S8Tile8x4NEONI8MM
+	GemmU8S8Tile8x8NEONI8MM
+	GemmU8S8Tile8x12NEONI8MM
+	GemmU8S8Tile1x4NEONDOT
+	GemmU8S8Tile1x8NEONDOT
+	GemmU8S8Tile1x12NEONDOT
+	GemmU8S8Tile1x16NEONDOT
+	GemmU8S8Tile2x4NEONDOT
+	GemmU8S8Tile2x8NEONDOT
+	GemmU8S8Tile2x12NEONDOT
+	GemmU8S8Tile2x16NEONDOT
+	GemmU8S8Tile3x4NEONDOT
+	GemmU8S8Tile3x8NEONDOT
+	GemmU8S8Tile3x12NEONDOT
+	GemmU8S8Tile3x16NEONDOT
+	GemmU8S8Tile4x4NEONDOT
+	GemmU8S8Tile4x8NEONDOT
+	GemmU8S8Tile4x12NEONDOT
+	GemmU8S8Tile4x16NEONDOT
+	GemmU8S8Tile5x4NEONDOT
+	GemmU8S8Tile5x8NEONDOT
+	GemmU8S8Tile5x12NEONDOT
+	GemmU8S8Tile5x16NEONDOT
+	GemmU8S8Tile6x4NEONDOT
+	GemmU8S8Tile6x8NEONDOT
+	GemmU8S8Tile6x12NEONDOT
+	GemmU8S8Tile6x16NEONDOT
+	GemmU8S8Tile1x4NEON
+	GemmU8S8Tile2x4NEON
+	GemmU8S8Tile3x4NEON
+	GemmU8S8Tile4x4NEON
 )
 
 // GemmU8S8Kernels describes the kernels, by number.
@@ -100,4 +155,56 @@ var GemmU8S8Kernels = [...]Kernel{
 	{Name: "gemmU8S8Tile6x16AVX2", ISA: AVX2, M: 6, N: 16},
 	{Name: "gemmU8S8Tile16x32AMX", ISA: AMX, M: 16, N: 32},
 	{Name: "gemmU8S8Tile32x32AMX", ISA: AMX, M: 32, N: 32},
+	{Name: "gemmU8S8Tile1x4NEONI8MM", ISA: NEONI8MM, M: 1, N: 4},
+	{Name: "gemmU8S8Tile1x8NEONI8MM", ISA: NEONI8MM, M: 1, N: 8},
+	{Name: "gemmU8S8Tile1x12NEONI8MM", ISA: NEONI8MM, M: 1, N: 12},
+	{Name: "gemmU8S8Tile2x4NEONI8MM", ISA: NEONI8MM, M: 2, N: 4},
+	{Name: "gemmU8S8Tile2x8NEONI8MM", ISA: NEONI8MM, M: 2, N: 8},
+	{Name: "gemmU8S8Tile2x12NEONI8MM", ISA: NEONI8MM, M: 2, N: 12},
+	{Name: "gemmU8S8Tile3x4NEONI8MM", ISA: NEONI8MM, M: 3, N: 4},
+	{Name: "gemmU8S8Tile3x8NEONI8MM", ISA: NEONI8MM, M: 3, N: 8},
+	{Name: "gemmU8S8Tile3x12NEONI8MM", ISA: NEONI8MM, M: 3, N: 12},
+	{Name: "gemmU8S8Tile4x4NEONI8MM", ISA: NEONI8MM, M: 4, N: 4},
+	{Name: "gemmU8S8Tile4x8NEONI8MM", ISA: NEONI8MM, M: 4, N: 8},
+	{Name: "gemmU8S8Tile4x12NEONI8MM", ISA: NEONI8MM, M: 4, N: 12},
+	{Name: "gemmU8S8Tile5x4NEONI8MM", ISA: NEONI8MM, M: 5, N: 4},
+	{Name: "gemmU8S8Tile5x8NEONI8MM", ISA: NEONI8MM, M: 5, N: 8},
+	{Name: "gemmU8S8Tile5x12NEONI8MM", ISA: NEONI8MM, M: 5, N: 12},
+	{Name: "gemmU8S8Tile6x4NEONI8MM", ISA: NEONI8MM, M: 6, N: 4},
+	{Name: "gemmU8S8Tile6x8NEONI8MM", ISA: NEONI8MM, M: 6, N: 8},
+	{Name: "gemmU8S8Tile6x12NEONI8MM", ISA: NEONI8MM, M: 6, N: 12},
+	{Name: "gemmU8S8Tile7x4NEONI8MM", ISA: NEONI8MM, M: 7, N: 4},
+	{Name: "gemmU8S8Tile7x8NEONI8MM", ISA: NEONI8MM, M: 7, N: 8},
+	{Name: "gemmU8S8Tile7x12NEONI8MM", ISA: NEONI8MM, M: 7, N: 12},
+	{Name: "gemmU8S8Tile8x4NEONI8MM", ISA: NEONI8MM, M: 8, N: 4},
+	{Name: "gemmU8S8Tile8x8NEONI8MM", ISA: NEONI8MM, M: 8, N: 8},
+	{Name: "gemmU8S8Tile8x12NEONI8MM", ISA: NEONI8MM, M: 8, N: 12},
+	{Name: "gemmU8S8Tile1x4NEONDOT", ISA: NEONDOT, M: 1, N: 4},
+	{Name: "gemmU8S8Tile1x8NEONDOT", ISA: NEONDOT, M: 1, N: 8},
+	{Name: "gemmU8S8Tile1x12NEONDOT", ISA: NEONDOT, M: 1, N: 12},
+	{Name: "gemmU8S8Tile1x16NEONDOT", ISA: NEONDOT, M: 1, N: 16},
+	{Name: "gemmU8S8Tile2x4NEONDOT", ISA: NEONDOT, M: 2, N: 4},
+	{Name: "gemmU8S8Tile2x8NEONDOT", ISA: NEONDOT, M: 2, N: 8},
+	{Name: "gemmU8S8Tile2x12NEONDOT", ISA: NEONDOT, M: 2, N: 12},
+	{Name: "gemmU8S8Tile2x16NEONDOT", ISA: NEONDOT, M: 2, N: 16},
+	{Name: "gemmU8S8Tile3x4NEONDOT", ISA: NEONDOT, M: 3, N: 4},
+	{Name: "gemmU8S8Tile3x8NEONDOT", ISA: NEONDOT, M: 3, N: 8},
+	{Name: "gemmU8S8Tile3x12NEONDOT", ISA: NEONDOT, M: 3, N: 12},
+	{Name: "gemmU8S8Tile3x16NEONDOT", ISA: NEONDOT, M: 3, N: 16},
+	{Name: "gemmU8S8Tile4x4NEONDOT", ISA: NEONDOT, M: 4, N: 4},
+	{Name: "gemmU8S8Tile4x8NEONDOT", ISA: NEONDOT, M: 4, N: 8},
+	{Name: "gemmU8S8Tile4x12NEONDOT", ISA: NEONDOT, M: 4, N: 12},
+	{Name: "gemmU8S8Tile4x16NEONDOT", ISA: NEONDOT, M: 4, N: 16},
+	{Name: "gemmU8S8Tile5x4NEONDOT", ISA: NEONDOT, M: 5, N: 4},
+	{Name: "gemmU8S8Tile5x8NEONDOT", ISA: NEONDOT, M: 5, N: 8},
+	{Name: "gemmU8S8Tile5x12NEONDOT", ISA: NEONDOT, M: 5, N: 12},
+	{Name: "gemmU8S8Tile5x16NEONDOT", ISA: NEONDOT, M: 5, N: 16},
+	{Name: "gemmU8S8Tile6x4NEONDOT", ISA: NEONDOT, M: 6, N: 4},
+	{Name: "gemmU8S8Tile6x8NEONDOT", ISA: NEONDOT, M: 6, N: 8},
+	{Name: "gemmU8S8Tile6x12NEONDOT", ISA: NEONDOT, M: 6, N: 12},
+	{Name: "gemmU8S8Tile6x16NEONDOT", ISA: NEONDOT, M: 6, N: 16},
+	{Name: "gemmU8S8Tile1x4NEON", ISA: NEON, M: 1, N: 4},
+	{Name: "gemmU8S8Tile2x4NEON", ISA: NEON, M: 2, N: 4},
+	{Name: "gemmU8S8Tile3x4NEON", ISA: NEON, M: 3, N: 4},
+	{Name: "gemmU8S8Tile4x4NEON", ISA: NEON, M: 4, N: 4},
 }

@@ -12,6 +12,7 @@ const (
 	InterleaveScalar Interleave = iota
 	Interleave2AVX2
 	Interleave4AVX2
+	Interleave4NEON
 )
 
 // InterleaveKernels describes the kernels, by number.
@@ -19,4 +20,5 @@ var InterleaveKernels = [...]Kernel{
 	{Name: "interleaveScalar", ISA: Scalar},
 	{Name: "interleave2AVX2", ISA: AVX2, M: 2, N: 16},
 	{Name: "interleave4AVX2", ISA: AVX2, M: 4, N: 16},
+	{Name: "interleave4NEON", ISA: NEON, M: 4, N: 16},
 }

@@ -11,10 +11,12 @@ type Transpose uint8
 const (
 	TransposeScalar Transpose = iota
 	TransposeAVX2
+	TransposeNEON
 )
 
 // TransposeKernels describes the kernels, by number.
 var TransposeKernels = [...]Kernel{
 	{Name: "transposeScalar", ISA: Scalar},
 	{Name: "transposeAVX2", ISA: AVX2},
+	{Name: "transposeNEON", ISA: NEON},
 }

@@ -68,6 +68,10 @@ func depth(isa asm.ISA) int {
 		return 2
 	case asm.AMX:
 		return 64
+	case asm.NEON:
+		return 16
+	case asm.NEONI8MM:
+		return 8
 	}
 	return 4
 }
@@ -102,10 +106,13 @@ func GemmCases(d asm.Kernel, kind string) []*Gemm {
 				}
 				h = r.amx(m)
 			}
+			if d.ISA == asm.NEONI8MM && m%2 == 1 {
+				g.Args.Tiles = 1
+			}
 			rows := h * int(g.Args.Tiles)
 			switch kind {
 			case "int8":
-				r.ints(rows, n, panels, k, depth(d.ISA))
+				r.ints(d.ISA, rows, n, panels, k, depth(d.ISA))
 			case "float32":
 				r.floats(rows, cols, n, panels, k)
 			case "float16":
@@ -136,17 +143,21 @@ func (m maker) amx(most int) int {
 	return rows
 }
 
-func (m maker) ints(rows, n, panels, k, depth int) {
+func (m maker) ints(isa asm.ISA, rows, n, panels, k, depth int) {
 	a := &m.g.Args
 	mode := m.IntN(4)
 	u8 := func() uint8 { return [4]uint8{uint8(m.Uint32()), 255, 255, 0}[mode] }
 	pad := m.IntN(9)
+	pairs := 1 // rows of A that lie together
+	if isa == asm.NEONI8MM {
+		pairs = 2
+	}
 	if depth == 2 {
 		a.LDA = int64(2*k*depth + 2*pad)
 		a.A = unsafe.Pointer(fill(m, max(0, (rows-1)*int(a.LDA/2)+k*depth), func() int16 { return int16(u8()) }))
 	} else {
 		a.LDA = int64(k*depth + pad)
-		a.A = unsafe.Pointer(fill(m, max(0, (rows-1)*int(a.LDA)+k*depth), u8))
+		a.A = unsafe.Pointer(fill(m, max(0, ((rows+pairs-1)/pairs-1)*pairs*int(a.LDA)+pairs*k*depth), u8))
 	}
 	a.PanelB = int64(n * k * depth)
 	n *= panels
@@ -156,6 +167,10 @@ func (m maker) ints(rows, n, panels, k, depth int) {
 		a.Comp = fill(m, n, func() int32 { return -1<<31 | 127 })
 	}
 	a.ZeroA = fill(m, rows, func() int32 { return m.Int32N(256) * (1 + 128<<16) })
+	if isa >= asm.NEON {
+		a.Comp = fill(m, n, func() int32 { return m.Int32() - m.Int32() })
+		a.ZeroA = fill(m, rows, func() int32 { return m.Int32N(384) - 128 })
+	}
 	a.ScaleA = fill(m, rows, m.float)
 	a.ScaleB = fill(m, n, m.float)
 	if m.IntN(3) == 0 {

@@ -118,9 +118,9 @@ func (f *Family) stubs(arch string) string {
 }
 
 func (f *Family) fallback() string {
-	none := "!amd64"
+	none := "!" + strings.Join(f.archs(), " && !")
 	if len(f.archs()) > 1 {
-		none = "(!amd64 && !arm64)"
+		none = "(" + none + ")"
 	}
 	return fmt.Sprintf("%s//go:build %s || purego\n\npackage asm\n\n// Call runs the scalar kernel: there is no other here.\n//\n//go:noinline\nfunc (k %s) Call(a *Args%s) { %s(a) }\n",
 		header, none, f.Type, f.Args.Name, f.Scalar)

@@ -19,7 +19,9 @@ func gemmU8S8Family() *Family {
 			"		C[r][c] = clip(y + Bias[c] + BiasRow[r]) + Residual[r][c]\n" +
 			"	}}\n\n" +
 			"depth is 1 for the Go kernel, 2 for AVX2, which reads A as 16-bit integers, and 4 for the others;\n" +
-			"AMX counts K in steps of 64.",
+			"AMX counts K in steps of 64.\n\n" +
+			"On arm64 acc starts as Comp[c]*ZeroA[r], plain numbers. NEON (depth 16) and NEONDOT (4) read A as signed bytes,\n" +
+			"which Signed makes; NEONI8MM (8) pairs of rows, which Pair makes: a tile of an odd number of rows is the last.",
 	}
 	for mr := 1; mr <= 8; mr++ {
 		for nv := 1; nv <= 3; nv++ {
@@ -39,6 +41,7 @@ func gemmU8S8Family() *Family {
 		f.Kernels = append(f.Kernels, t.Kernel)
 	}
 	f.Kernels = append(f.Kernels, amxKernel(false), amxKernel(true))
+	f.Kernels = append(f.Kernels, neonIntKernels()...)
 	return f
 }
 

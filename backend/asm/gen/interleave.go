@@ -20,6 +20,7 @@ func interleaveFamily() *Family {
 	for _, depth := range []int{2, 4} {
 		f.Kernels = append(f.Kernels, interleaveKernel(depth, args))
 	}
+	f.Kernels = append(f.Kernels, neonInterleave(args))
 	return f
 }
 

@@ -3,7 +3,7 @@ package main
 import "testing"
 
 func TestInterleave(t *testing.T) {
-	for _, k := range interleaveFamily().Kernels {
+	for _, k := range interpreted(interleaveFamily()) {
 		for _, size := range [][2]int{{4, 16}, {8, 48}} {
 			depth, cols := size[0], size[1]
 			lds, ldd := cols+3, cols*k.M+8

@@ -8,7 +8,12 @@ import (
 
 // families are all kernels, in the order of their files.
 func families() []*Family {
-	return append([]*Family{peakFamily(), gemmU8S8Family(), gemmF32Family(), gemmF16Family(), widenFamily(), transposeFamily(), interleaveFamily(), convFamily(), depthwiseFamily(), depthwisePlanesFamily(), poolPlanesFamily(), winogradFamily()}, vecFamilies()...)
+	return append([]*Family{
+		peakFamily(),
+		gemmU8S8Family(), gemmF32Family(), gemmF16Family(),
+		widenFamily(), signedFamily(), pairFamily(), transposeFamily(), interleaveFamily(),
+		convFamily(), depthwiseFamily(), depthwisePlanesFamily(), poolPlanesFamily(), winogradFamily(),
+	}, vecFamilies()...)
 }
 
 // generate prints every file by name.

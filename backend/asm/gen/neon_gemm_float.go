@@ -92,7 +92,7 @@ func (t *neonTile) steps(a []Reg, index Reg, steps int, next func() Reg, step fu
 			load(b, v, to)
 			for i := range to {
 				for r := range a {
-					t.Op("FMLA.4S", as[r].Lane(u), to[i], t.acc[r][v+i])
+					t.Op(t.op, as[r].Lane(u), to[i], t.acc[r][v+i])
 				}
 			}
 		}

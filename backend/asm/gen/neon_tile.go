@@ -11,6 +11,7 @@ type neonTile struct {
 	off    map[string]Reg // bytes from the start to the tile's place, by the name of gemmArgs' field
 	cols   Reg            // columns of C from the panel on; a partial last vector has as many as its two low bits say
 	left   Reg            // tiles of the panel
+	op     string         // multiplies an element of A with a vector of B and adds
 
 	nextPanel, nextTile, done Label
 }
@@ -18,7 +19,7 @@ type neonTile struct {
 func newNEONTile(op string, isa *ISA, args *Args, mr, nv int) *neonTile {
 	k := NewKernel(fmt.Sprintf("%sTile%dx%d%s", op, mr, 4*nv, isa.Suffix), isa, args)
 	k.M, k.N = mr, 4*nv
-	return &neonTile{Kernel: k, mr: mr, nv: nv, off: map[string]Reg{}}
+	return &neonTile{Kernel: k, mr: mr, nv: nv, off: map[string]Reg{}, op: "FMLA.4S"}
 }
 
 // begin starts the loops over panels and tiles.

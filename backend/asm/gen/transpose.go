@@ -38,7 +38,7 @@ func transposeFamily() *Family {
 	k.Op("JNZ", group)
 	k.Ret()
 	return &Family{
-		Name: "transpose", Type: "Transpose", Args: args, Scalar: "transposeScalar", Kernels: []*Kernel{k},
+		Name: "transpose", Type: "Transpose", Args: args, Scalar: "transposeScalar", Kernels: []*Kernel{k, neonTranspose(args)},
 		Doc: "Transpose is a kernel of the transposed copy:\n\n	for k := range K { for c := range Cols { Dst[k][c] = Src[c][k] } }",
 	}
 }
