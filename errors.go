@@ -21,6 +21,10 @@ type NodeError = graph.NodeError
 // shape that it does not take.
 type InputError = graph.InputError
 
+// OutputError says which tensor given to RunInto does not fit: a name that is no output, another type or shape, or memory
+// that an input or another output has.
+type OutputError = graph.OutputError
+
 // OptionError says that Options name something that the model, or qrun, does not have: a pattern of Only or Exclude that
 // matches no node, an operator type that is not quantized, a pass.
 type OptionError = dynquant.OptionError

@@ -61,6 +61,17 @@ func (s *Session) Run(ctx context.Context, in Tensors) (Tensors, error) {
 	return s.exe.Run(ctx, in, &graph.RunOptions{OnNode: func(n NodeStat) { s.onNode(ctx, n) }})
 }
 
+// RunInto is Run into tensors of the caller: out has some or all outputs by name, each of exactly the type and shape that
+// the output gets, sharing memory with no input and no other output. A warm RunInto allocates nothing where the shapes
+// of the model's values follow from those of its inputs: operators write to these tensors. They must not be read or
+// written by others meanwhile, and after an error their elements are undefined. Errors are *OutputError too.
+func (s *Session) RunInto(ctx context.Context, in, out Tensors) error {
+	if s.onNode == nil {
+		return s.exe.RunInto(ctx, in, out, nil)
+	}
+	return s.exe.RunInto(ctx, in, out, &graph.RunOptions{OnNode: func(n NodeStat) { s.onNode(ctx, n) }})
+}
+
 // RunOptions are for those who look at a run.
 type RunOptions = graph.RunOptions
 

@@ -142,6 +142,8 @@ func (e *Executable) acquire() *runState {
 // putBack keeps as many run states as can run at a time.
 func (e *Executable) putBack(rs *runState) {
 	clear(rs.in)
+	clear(rs.into)
+	rs.direct = false
 	rs.opts, rs.done = RunOptions{}, nil
 	rs.root.forget()
 	for n := rs.size(); ; {

@@ -16,6 +16,8 @@ type runState struct {
 	scratch scratch
 	root    *execFrame
 	in      []*tensor.Tensor
+	into    []*tensor.Tensor // by output: where a caller wants it, nil elsewhere
+	direct  bool             // the run is one into tensors of the caller
 	opts    RunOptions
 	done    <-chan struct{}
 }
@@ -67,6 +69,7 @@ type execFrame struct {
 	states []any
 	bodies [][]*execFrame
 	caps   []*tensor.Tensor
+	outs   []*tensor.Tensor // of a body: its outputs, until it runs again
 	rc     RunCtx
 }
 
@@ -86,6 +89,7 @@ type binding struct {
 	generation int
 	values     []*tensor.Tensor // nil where there is none at the moment
 	steps      []boundStep
+	headers    []*tensor.Tensor // of the caller's tensors, by output; nil where operators do not write to them
 }
 
 type boundStep struct{ in, out []*tensor.Tensor }
@@ -172,6 +176,7 @@ func newBinding(p *plan, a *arena) (*binding, error) {
 // forget drops what the frame and those of its bodies keep of the context and the tensors of a run.
 func (f *execFrame) forget() {
 	f.rc = RunCtx{frame: f}
+	clear(f.outs)
 	for _, bodies := range f.bodies {
 		for _, b := range bodies {
 			if b != nil {
@@ -192,6 +197,11 @@ func (f *execFrame) letGo() {
 	}
 	for i := range b.plan.steps {
 		b.clear(i)
+	}
+	for _, h := range b.headers {
+		if h != nil {
+			h.Share(nil)
+		}
 	}
 	clear(f.caps)
 	f.now = nil

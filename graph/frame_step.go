@@ -28,6 +28,12 @@ func (f *execFrame) run(ctx context.Context, cache *planCache, in []*tensor.Tens
 	for i, c := range f.prog.captures {
 		b.values[c.here] = f.caps[i]
 	}
+	direct := f.outer == nil && f.rs.direct
+	if direct {
+		if err := f.bindInto(b); err != nil {
+			return nil, err
+		}
+	}
 	f.rc.Ctx = ctx
 	for i := range b.steps {
 		select {
@@ -38,6 +44,9 @@ func (f *execFrame) run(ctx context.Context, cache *planCache, in []*tensor.Tens
 		if err := f.step(ctx, b, i); err != nil {
 			return nil, err
 		}
+	}
+	if direct {
+		return nil, f.deliver()
 	}
 	return f.outputs(in)
 }
@@ -76,9 +85,12 @@ func (f *execFrame) step(ctx context.Context, b *binding, i int) error {
 func (f *execFrame) compute(ctx context.Context, b *binding, st *planStep, s *boundStep, n *progNode) error {
 	for _, d := range st.heap {
 		v := &b.plan.values[d.value]
-		t, err := tensor.New(v.spec.DType, v.shape...)
-		if err != nil {
-			return nodeError(n.Node, f, err)
+		t := b.values[d.value]
+		if t == nil {
+			var err error
+			if t, err = tensor.New(v.spec.DType, v.shape...); err != nil {
+				return nodeError(n.Node, f, err)
+			}
 		}
 		b.values[d.value], s.out[d.slot] = t, t
 	}
@@ -199,7 +211,14 @@ func (f *execFrame) wrap(ctx context.Context, n *progNode, err error) error {
 // outputs collects the outputs of the program.
 func (f *execFrame) outputs(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	b := f.now
-	outs := make([]*tensor.Tensor, len(b.plan.outs))
+	outs := f.outs
+	if outs == nil {
+		outs = make([]*tensor.Tensor, len(b.plan.outs))
+		if f.outer != nil {
+			f.outs = outs
+		}
+	}
+	clear(outs)
 	for i, o := range b.plan.outs {
 		v := &b.plan.values[o.value]
 		t := b.values[o.value]

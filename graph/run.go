@@ -62,8 +62,8 @@ func (c *RunCtx) Threads() int { return c.frame.threads() }
 func (c *RunCtx) Scratch(n int) []byte { return c.frame.scratch(n) }
 
 // RunBody runs the node's body of that attribute name on the given inputs. The outputs are new memory, or inputs or
-// captured values that the body passes on: so what was given must not be changed later. Not to be called from a loop's
-// body.
+// captured values that the body passes on: so what was given must not be changed later. Their list is the caller's until
+// the body runs again. Not to be called from a loop's body.
 func (c *RunCtx) RunBody(name string, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return c.frame.runBody(c.Ctx, c.node, name, in)
 }
