@@ -7,6 +7,12 @@ func (k *Kernels) QuantizeU8(dst []uint8, src []float32, scale float32, zero uin
 	return k.vec.QuantizeU8(dst[:len(src)], src, scale, zero)
 }
 
+// Requantize computes dst[i] = rne(clamp(float32(src[i]+bias)*scale, low-zero, low+255-zero)) + zero, its low 8 bits: of
+// uint8 with low 0, of int8 with low -128. NaN becomes low. zero is in the range of the results.
+func (k *Kernels) Requantize(dst []uint8, src []int32, bias int32, scale float32, zero, low int32) {
+	k.vec.Requantize(dst[:len(src)], src, bias, scale, zero, low)
+}
+
 // DequantizeU8 computes dst[i] = float32(src[i]-zero)*scale.
 func (k *Kernels) DequantizeU8(dst []float32, src []uint8, scale float32, zero int32) {
 	k.vec.DequantizeU8(dst[:len(src)], src, scale, zero)

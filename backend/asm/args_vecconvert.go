@@ -13,4 +13,6 @@ type ArgsVecConvert struct {
 	Scale float32        //
 	Zero  int32          //
 	Sum   int32          // the sum of the results of QuantizeU8
+	Bias  int32          // of Requantize
+	Low   int32          // of Requantize: the least result
 }

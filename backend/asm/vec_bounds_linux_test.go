@@ -54,6 +54,7 @@ func TestVectorBounds(t *testing.T) {
 				bytes := unsafe.Slice((*uint8)(unsafe.Pointer(&dst[0])), 4*n)
 				v.QuantizeU8(bytes[3*n:], a, 0.1, 3)
 				v.DequantizeU8(dst, bytes[3*n:], 0.1, 3)
+				v.Requantize(bytes[3*n:], unsafe.Slice((*int32)(unsafe.Pointer(&a[0])), n), 1, 0.1, 3, 0)
 				step := (n + 15) / 16 * 16
 				rows := edge(t, step/4)
 				v.QuantizeRows(unsafe.Slice((*uint8)(unsafe.Pointer(&rows[0])), step), step, a, n, n, 1, one, make([]int32, 1), make([]int32, 1))

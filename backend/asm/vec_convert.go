@@ -10,6 +10,7 @@ const (
 	convertDequantizeI8
 	convertHalfToFloat
 	convertFloatToHalf
+	convertRequantize
 	convertIntToFloat
 	numConvert
 )
@@ -41,6 +42,21 @@ func (v *Vector) QuantizeU8(dst []uint8, src []float32, scale float32, zero uint
 	}
 	n, sum := convert(v, f, dst, src, scale, int32(zero))
 	return sum + quantizeU8(dst[n:], src[n:], scale, int32(zero))
+}
+
+// Requantize computes dst[i] = rne(clamp(float32(src[i]+bias)*scale, low-zero, low+255-zero)) + zero, its low 8 bits: of
+// uint8 with low 0, of int8 with low -128. NaN becomes low. zero is in the range of the results.
+func (v *Vector) Requantize(dst []uint8, src []int32, bias int32, scale float32, zero, low int32) {
+	n := 0
+	if v.convert != 0 {
+		n = len(src) &^ 15
+		a := ArgsVecConvert{F: convertRequantize, Scale: scale, Zero: zero, Bias: bias, Low: low}
+		for i := 0; i < n; i += vecChunk {
+			a.Dst, a.Src, a.N = unsafe.Pointer(&dst[i]), unsafe.Pointer(&src[i]), int64(min(vecChunk, n-i))
+			(v.convert + convertRequantize).chunk(&a)
+		}
+	}
+	requantize(dst[n:], src[n:], bias, scale, zero, low)
 }
 
 // DequantizeU8 computes dst[i] = float32(src[i]-zero)*scale.
@@ -80,6 +96,18 @@ func dequantize[T int8 | uint8](dst []float32, src []T, scale float32, zero int3
 	}
 }
 
+// requantize rounds by adding 1.5*2^23, which leaves no fraction bits.
+func requantize(dst []uint8, src []int32, bias int32, scale float32, zero, low int32) {
+	lo, hi := float32(low-zero), float32(low-zero)+255
+	for i, x := range src {
+		t := minNaN(maxNaN(float32(x+bias)*scale, lo), hi)
+		dst[i] = uint8(int32(float32(t+gridMagic)-gridMagic) + zero)
+	}
+}
+
+// gridMagic is 1.5*2^23.
+const gridMagic = 3 << 22
+
 func intToFloat(dst []float32, src []int32) {
 	for i, x := range src {
 		dst[i] = float32(x)
@@ -102,6 +130,8 @@ func vecConvertScalar(a *ArgsVecConvert) {
 		halfToFloat(floats(a.Dst, a.N), slice[uint16](a.Src, a.N))
 	case convertFloatToHalf:
 		floatToHalf(slice[uint16](a.Dst, a.N), floats(a.Src, a.N))
+	case convertRequantize:
+		requantize(slice[uint8](a.Dst, a.N), slice[int32](a.Src, a.N), a.Bias, a.Scale, a.Zero, a.Low)
 	case convertIntToFloat:
 		intToFloat(floats(a.Dst, a.N), slice[int32](a.Src, a.N))
 	}

@@ -21,6 +21,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertHalfToFloatAVX2(a)
 	case VecConvertFloatToHalfAVX2:
 		vecConvertFloatToHalfAVX2(a)
+	case VecConvertRequantizeAVX2:
+		vecConvertRequantizeAVX2(a)
 	case VecConvertIntToFloatAVX2:
 		vecConvertIntToFloatAVX2(a)
 	case VecConvertQuantizeU8AVX512:
@@ -35,6 +37,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertHalfToFloatAVX512(a)
 	case VecConvertFloatToHalfAVX512:
 		vecConvertFloatToHalfAVX512(a)
+	case VecConvertRequantizeAVX512:
+		vecConvertRequantizeAVX512(a)
 	case VecConvertIntToFloatAVX512:
 		vecConvertIntToFloatAVX512(a)
 	default:
@@ -72,6 +76,11 @@ func vecConvertHalfToFloatAVX2(a *ArgsVecConvert)
 //go:noescape
 func vecConvertFloatToHalfAVX2(a *ArgsVecConvert)
 
+// vecConvertRequantizeAVX2 is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertRequantizeAVX2(a *ArgsVecConvert)
+
 // vecConvertIntToFloatAVX2 is a VecConvert kernel.
 //
 //go:noescape
@@ -106,6 +115,11 @@ func vecConvertHalfToFloatAVX512(a *ArgsVecConvert)
 //
 //go:noescape
 func vecConvertFloatToHalfAVX512(a *ArgsVecConvert)
+
+// vecConvertRequantizeAVX512 is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertRequantizeAVX512(a *ArgsVecConvert)
 
 // vecConvertIntToFloatAVX512 is a VecConvert kernel.
 //

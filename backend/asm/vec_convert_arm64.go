@@ -21,6 +21,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertHalfToFloatNEON(a)
 	case VecConvertFloatToHalfNEON:
 		vecConvertFloatToHalfNEON(a)
+	case VecConvertRequantizeNEON:
+		vecConvertRequantizeNEON(a)
 	case VecConvertIntToFloatNEON:
 		vecConvertIntToFloatNEON(a)
 	default:
@@ -57,6 +59,11 @@ func vecConvertHalfToFloatNEON(a *ArgsVecConvert)
 //
 //go:noescape
 func vecConvertFloatToHalfNEON(a *ArgsVecConvert)
+
+// vecConvertRequantizeNEON is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertRequantizeNEON(a *ArgsVecConvert)
 
 // vecConvertIntToFloatNEON is a VecConvert kernel.
 //

@@ -359,6 +359,79 @@ loop:
 	VZEROUPPER
 	RET
 
+// func vecConvertRequantizeAVX2(a *ArgsVecConvert)
+TEXT ·vecConvertRequantizeAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	VMOVUPS vecConvertRequantizeAVX2Data<>+0(SB), Y15
+	VMOVUPS vecConvertRequantizeAVX2Data<>+32(SB), Y14
+	MOVQ (AX), SI
+	MOVQ 8(AX), DI
+	VBROADCASTSS 32(AX), Y2
+	VBROADCASTSS 32(AX), Y3
+	VPBROADCASTD 36(AX), Y4
+	VPBROADCASTD 36(AX), Y5
+	VPBROADCASTD 44(AX), Y6
+	VPBROADCASTD 44(AX), Y7
+	VPBROADCASTD 48(AX), Y8
+	VPBROADCASTD 48(AX), Y9
+	VPSUBD Y4, Y8, Y8
+	VPSUBD Y5, Y9, Y9
+	VCVTDQ2PS Y8, Y8
+	VCVTDQ2PS Y9, Y9
+	VMOVAPS Y14, Y10
+	VMOVAPS Y14, Y11
+	VADDPS Y8, Y10, Y10
+	VADDPS Y9, Y11, Y11
+	MOVQ 16(AX), CX
+loop:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VPADDD Y6, Y0, Y0
+	VPADDD Y7, Y1, Y1
+	VCVTDQ2PS Y0, Y0
+	VCVTDQ2PS Y1, Y1
+	VMULPS Y2, Y0, Y0
+	VMULPS Y3, Y1, Y1
+	VMAXPS Y8, Y0, Y0
+	VMAXPS Y9, Y1, Y1
+	VMINPS Y10, Y0, Y0
+	VMINPS Y11, Y1, Y1
+	VCVTPS2DQ Y0, Y0
+	VCVTPS2DQ Y1, Y1
+	VPADDD Y4, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	VANDPS Y15, Y0, Y0
+	VANDPS Y15, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ $216, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB X1, X0, X0
+	VMOVDQU X0, (SI)
+	ADDQ $64, DI
+	ADDQ $16, SI
+	SUBQ $16, CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
+DATA vecConvertRequantizeAVX2Data<>+0(SB)/4, $0x000000ff
+DATA vecConvertRequantizeAVX2Data<>+4(SB)/4, $0x000000ff
+DATA vecConvertRequantizeAVX2Data<>+8(SB)/4, $0x000000ff
+DATA vecConvertRequantizeAVX2Data<>+12(SB)/4, $0x000000ff
+DATA vecConvertRequantizeAVX2Data<>+16(SB)/4, $0x000000ff
+DATA vecConvertRequantizeAVX2Data<>+20(SB)/4, $0x000000ff
+DATA vecConvertRequantizeAVX2Data<>+24(SB)/4, $0x000000ff
+DATA vecConvertRequantizeAVX2Data<>+28(SB)/4, $0x000000ff
+DATA vecConvertRequantizeAVX2Data<>+32(SB)/4, $0x437f0000
+DATA vecConvertRequantizeAVX2Data<>+36(SB)/4, $0x437f0000
+DATA vecConvertRequantizeAVX2Data<>+40(SB)/4, $0x437f0000
+DATA vecConvertRequantizeAVX2Data<>+44(SB)/4, $0x437f0000
+DATA vecConvertRequantizeAVX2Data<>+48(SB)/4, $0x437f0000
+DATA vecConvertRequantizeAVX2Data<>+52(SB)/4, $0x437f0000
+DATA vecConvertRequantizeAVX2Data<>+56(SB)/4, $0x437f0000
+DATA vecConvertRequantizeAVX2Data<>+60(SB)/4, $0x437f0000
+GLOBL vecConvertRequantizeAVX2Data<>(SB), RODATA|NOPTR, $64
+
 // func vecConvertIntToFloatAVX2(a *ArgsVecConvert)
 TEXT ·vecConvertIntToFloatAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX

@@ -204,6 +204,41 @@ loop:
 	VZEROUPPER
 	RET
 
+// func vecConvertRequantizeAVX512(a *ArgsVecConvert)
+TEXT ·vecConvertRequantizeAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	VBROADCASTSS vecConvertRequantizeAVX512Data<>+0(SB), Z31
+	MOVQ (AX), SI
+	MOVQ 8(AX), DI
+	VBROADCASTSS 32(AX), Z1
+	VPBROADCASTD 36(AX), Z2
+	VPBROADCASTD 44(AX), Z3
+	VPBROADCASTD 48(AX), Z4
+	VPSUBD Z2, Z4, Z4
+	VCVTDQ2PS Z4, Z4
+	VMOVAPS Z31, Z5
+	VADDPS Z4, Z5, Z5
+	MOVQ 16(AX), CX
+loop:
+	VMOVUPS (DI), Z0
+	VPADDD Z3, Z0, Z0
+	VCVTDQ2PS Z0, Z0
+	VMULPS Z1, Z0, Z0
+	VMAXPS Z4, Z0, Z0
+	VMINPS Z5, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPADDD Z2, Z0, Z0
+	VPMOVDB Z0, (SI)
+	ADDQ $64, DI
+	ADDQ $16, SI
+	SUBQ $16, CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
+DATA vecConvertRequantizeAVX512Data<>+0(SB)/4, $0x437f0000
+GLOBL vecConvertRequantizeAVX512Data<>(SB), RODATA|NOPTR, $4
+
 // func vecConvertIntToFloatAVX512(a *ArgsVecConvert)
 TEXT ·vecConvertIntToFloatAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX

@@ -14,6 +14,7 @@ const (
 	VecConvertDequantizeI8AVX2
 	VecConvertHalfToFloatAVX2
 	VecConvertFloatToHalfAVX2
+	VecConvertRequantizeAVX2
 	VecConvertIntToFloatAVX2
 	VecConvertQuantizeU8AVX512
 	VecConvertQuantizeU8DivAVX512
@@ -21,6 +22,7 @@ const (
 	VecConvertDequantizeI8AVX512
 	VecConvertHalfToFloatAVX512
 	VecConvertFloatToHalfAVX512
+	VecConvertRequantizeAVX512
 	VecConvertIntToFloatAVX512
 	VecConvertQuantizeU8NEON
 	VecConvertQuantizeU8DivNEON
@@ -28,6 +30,7 @@ const (
 	VecConvertDequantizeI8NEON
 	VecConvertHalfToFloatNEON
 	VecConvertFloatToHalfNEON
+	VecConvertRequantizeNEON
 	VecConvertIntToFloatNEON
 )
 
@@ -40,6 +43,7 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertDequantizeI8AVX2", ISA: AVX2},
 	{Name: "vecConvertHalfToFloatAVX2", ISA: AVX2},
 	{Name: "vecConvertFloatToHalfAVX2", ISA: AVX2},
+	{Name: "vecConvertRequantizeAVX2", ISA: AVX2},
 	{Name: "vecConvertIntToFloatAVX2", ISA: AVX2},
 	{Name: "vecConvertQuantizeU8AVX512", ISA: AVX512},
 	{Name: "vecConvertQuantizeU8DivAVX512", ISA: AVX512},
@@ -47,6 +51,7 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertDequantizeI8AVX512", ISA: AVX512},
 	{Name: "vecConvertHalfToFloatAVX512", ISA: AVX512},
 	{Name: "vecConvertFloatToHalfAVX512", ISA: AVX512},
+	{Name: "vecConvertRequantizeAVX512", ISA: AVX512},
 	{Name: "vecConvertIntToFloatAVX512", ISA: AVX512},
 	{Name: "vecConvertQuantizeU8NEON", ISA: NEON},
 	{Name: "vecConvertQuantizeU8DivNEON", ISA: NEON},
@@ -54,5 +59,6 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertDequantizeI8NEON", ISA: NEON},
 	{Name: "vecConvertHalfToFloatNEON", ISA: NEON},
 	{Name: "vecConvertFloatToHalfNEON", ISA: NEON},
+	{Name: "vecConvertRequantizeNEON", ISA: NEON},
 	{Name: "vecConvertIntToFloatNEON", ISA: NEON},
 }

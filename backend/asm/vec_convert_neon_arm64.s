@@ -402,6 +402,81 @@ loop:
 	BNE loop
 	RET
 
+// func vecConvertRequantizeNEON(a *ArgsVecConvert)
+TEXT ·vecConvertRequantizeNEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	MOVD $vecConvertRequantizeNEONData<>+0(SB), R1
+	WORD $0x3dc0003f // ldr q31, [x1]
+	MOVD (R0), R2
+	MOVD 8(R0), R3
+	WORD $0xbd402004 // ldr s4, [x0, #32]
+	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	WORD $0xbd402405 // ldr s5, [x0, #36]
+	WORD $0x4e0404a5 // dup v5.4s, v5.s[0]
+	WORD $0xbd402c06 // ldr s6, [x0, #44]
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	WORD $0xbd403007 // ldr s7, [x0, #48]
+	WORD $0x4e0404e7 // dup v7.4s, v7.s[0]
+	WORD $0x6ea584e7 // sub v7.4s, v7.4s, v5.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4ebf1fe8 // mov v8.16b, v31.16b
+	WORD $0x4e27d508 // fadd v8.4s, v8.4s, v7.4s
+	MOVD 16(R0), R4
+loop:
+	WORD $0xad400460 // ldp q0, q1, [x3]
+	WORD $0xad410c62 // ldp q2, q3, [x3, #32]
+	WORD $0x4ea68400 // add v0.4s, v0.4s, v6.4s
+	WORD $0x4ea68421 // add v1.4s, v1.4s, v6.4s
+	WORD $0x4ea68442 // add v2.4s, v2.4s, v6.4s
+	WORD $0x4ea68463 // add v3.4s, v3.4s, v6.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
+	WORD $0x6e24dc21 // fmul v1.4s, v1.4s, v4.4s
+	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
+	WORD $0x6e24dc63 // fmul v3.4s, v3.4s, v4.4s
+	WORD $0x6ea7e409 // fcmgt v9.4s, v0.4s, v7.4s
+	WORD $0x6ea7e42a // fcmgt v10.4s, v1.4s, v7.4s
+	WORD $0x6ee91ce0 // bif v0.16b, v7.16b, v9.16b
+	WORD $0x6eea1ce1 // bif v1.16b, v7.16b, v10.16b
+	WORD $0x6ea7e449 // fcmgt v9.4s, v2.4s, v7.4s
+	WORD $0x6ea7e46a // fcmgt v10.4s, v3.4s, v7.4s
+	WORD $0x6ee91ce2 // bif v2.16b, v7.16b, v9.16b
+	WORD $0x6eea1ce3 // bif v3.16b, v7.16b, v10.16b
+	WORD $0x6ea0e509 // fcmgt v9.4s, v8.4s, v0.4s
+	WORD $0x6ea1e50a // fcmgt v10.4s, v8.4s, v1.4s
+	WORD $0x6ee91d00 // bif v0.16b, v8.16b, v9.16b
+	WORD $0x6eea1d01 // bif v1.16b, v8.16b, v10.16b
+	WORD $0x6ea2e509 // fcmgt v9.4s, v8.4s, v2.4s
+	WORD $0x6ea3e50a // fcmgt v10.4s, v8.4s, v3.4s
+	WORD $0x6ee91d02 // bif v2.16b, v8.16b, v9.16b
+	WORD $0x6eea1d03 // bif v3.16b, v8.16b, v10.16b
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ea58400 // add v0.4s, v0.4s, v5.4s
+	WORD $0x4ea58421 // add v1.4s, v1.4s, v5.4s
+	WORD $0x4ea58442 // add v2.4s, v2.4s, v5.4s
+	WORD $0x4ea58463 // add v3.4s, v3.4s, v5.4s
+	WORD $0x4e411800 // uzp1 v0.8h, v0.8h, v1.8h
+	WORD $0x4e431842 // uzp1 v2.8h, v2.8h, v3.8h
+	WORD $0x4e021800 // uzp1 v0.16b, v0.16b, v2.16b
+	WORD $0x3d800040 // str q0, [x2]
+	ADDS $64, R3
+	ADDS $16, R2
+	SUBS $16, R4
+	BNE loop
+	RET
+
+DATA vecConvertRequantizeNEONData<>+0(SB)/4, $0x437f0000
+DATA vecConvertRequantizeNEONData<>+4(SB)/4, $0x437f0000
+DATA vecConvertRequantizeNEONData<>+8(SB)/4, $0x437f0000
+DATA vecConvertRequantizeNEONData<>+12(SB)/4, $0x437f0000
+GLOBL vecConvertRequantizeNEONData<>(SB), RODATA|NOPTR, $16
+
 // func vecConvertIntToFloatNEON(a *ArgsVecConvert)
 TEXT ·vecConvertIntToFloatNEON(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 )
 
 // vectorSets are the sets with assembly that this CPU can run.
@@ -256,6 +257,31 @@ func TestVectorQuantizeTies(t *testing.T) {
 	}
 }
 
+func asU8(x []int8) []uint8 {
+	return unsafe.Slice((*uint8)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
+}
+
+// TestRequantize checks the definition: rounding to even, the bounds of both types, and what becomes of NaN.
+func TestRequantize(t *testing.T) {
+	for _, c := range []struct {
+		x, bias   int32
+		scale     float32
+		zero, low int32
+		want      uint8
+	}{
+		{5, 0, 0.5, 0, 0, 2}, {7, 0, 0.5, 0, 0, 4}, {4, 1, 0.5, 10, 0, 12}, {-5, 0, 0.5, 10, 0, 8}, {1000, 0, 1, 10, 0, 255},
+		{-1000, 0, 1, 10, 0, 0}, {1000, 0, 1, -3, -128, 127}, {-1000, 0, 1, -3, -128, 128}, {-5, 0, 0.5, -3, -128, 251},
+		{1, 0, float32(math.NaN()), 10, 0, 0}, {1, 0, float32(math.NaN()), 10, -128, 128},
+		{math.MaxInt32, 1, 1e-8, 100, 0, 79},
+	} {
+		var got [1]uint8
+		new(Vector).Requantize(got[:], []int32{c.x}, c.bias, c.scale, c.zero, c.low)
+		if got[0] != c.want {
+			t.Errorf("%+v: got %d", c, got[0])
+		}
+	}
+}
+
 func TestVectorConvert(t *testing.T) {
 	scalar := new(Vector)
 	for name, v := range vectorSets() {
@@ -290,6 +316,16 @@ func TestVectorConvert(t *testing.T) {
 			v.DequantizeI8(got, s, 0.37, -3)
 			scalar.DequantizeI8(want, s, 0.37, -3)
 			checkSame(t, name+": dequantize", got, want)
+			for i := range min(n, 20) {
+				for _, scale := range []float32{0.0131, 0.5, 1e-7, float32(math.NaN())} {
+					low := int32(i%2) * -128
+					v.Requantize(u[i:], ints[i:], int32(3*i), scale, low+9, low)
+					requantize(asU8(s[i:]), ints[i:], int32(3*i), scale, low+9, low)
+					if !bytes.Equal(u[i:], asU8(s[i:])) {
+						t.Fatalf("%s: requantize %v by %g: %v, want %v", name, ints[i:], scale, u[i:], s[i:])
+					}
+				}
+			}
 			v.IntToFloat(got, ints)
 			scalar.IntToFloat(want, ints)
 			checkSame(t, name+": int to float", got, want)

@@ -54,6 +54,17 @@ var convertFuncs = []struct {
 			v.Op("VCVTPS2PH", Imm(0), r, At(c.dst, i*v.ISA.Width/2))
 		}
 	}},
+	{"Requantize", 4, 1, prepareRequantize, func(v *vec, c *convert) {
+		v.load(nil, At(c.src, 0), c.x)
+		v.op("VPADDD", c.bias, c.x, c.x)
+		v.op("VCVTDQ2PS", c.x, c.x)
+		v.op("VMULPS", c.scale, c.x, c.x)
+		v.op("VMAXPS", c.lo, c.x, c.x)
+		v.op("VMINPS", c.hi, c.x, c.x)
+		v.op("VCVTPS2DQ", c.x, c.x)
+		v.op("VPADDD", c.zero, c.x, c.x)
+		v.storeBytes(c.x, At(c.dst, 0))
+	}},
 	{"IntToFloat", 4, 4, nil, func(v *vec, c *convert) {
 		v.op("VCVTDQ2PS", At(c.src, 0), c.x)
 		v.store(nil, c.x, At(c.dst, 0))
@@ -67,7 +78,8 @@ type convert struct {
 	sum         wide // for QuantizeU8; empty for the others
 	lo, hi      wide // the bounds of the quotient
 	inv, magic  wide // the scale's reciprocal, gridMagic plus the zero point
-	scale, zero wide // for the dequantizations
+	scale, zero wide // for the dequantizations and Requantize
+	bias        wide
 }
 
 func prepareQuantize(v *vec, c *convert) {
@@ -94,6 +106,21 @@ func prepareDequantize(v *vec, c *convert) {
 	}
 }
 
+func prepareRequantize(v *vec, c *convert) {
+	prepareDequantize(v, c)
+	c.bias, c.lo, c.hi = v.uniform("bias"), v.uniform("lo"), v.uniform("hi")
+	for _, r := range c.bias.registers() {
+		v.Op("VPBROADCASTD", v.Field("Bias"), r)
+	}
+	for _, r := range c.lo.registers() {
+		v.Op("VPBROADCASTD", v.Field("Low"), r)
+	}
+	v.op("VPSUBD", c.zero, c.lo, c.lo)
+	v.op("VCVTDQ2PS", c.lo, c.lo)
+	v.set(val(255), c.hi)
+	v.op("VADDPS", c.lo, c.hi, c.hi)
+}
+
 // narrow applies a widening instruction to 16 elements of that many bytes.
 func (v *vec) narrow(op string, src Reg, bytes int, dst wide) {
 	if v.ISA.arm() {
@@ -118,6 +145,7 @@ func vecConvertFamily() *Family {
 		{"Dst", "unsafe.Pointer", "N results"}, {"Src", "unsafe.Pointer", "N elements"}, {"N", "int64", "a multiple of 16, not 0"},
 		{"F", "int64", "the conversion, for the Go code"}, {"Scale", "float32", ""}, {"Zero", "int32", ""},
 		{"Sum", "int32", "the sum of the results of QuantizeU8"},
+		{"Bias", "int32", "of Requantize"}, {"Low", "int32", "of Requantize: the least result"},
 	}}
 	f := &Family{
 		Name: "vec_convert", Type: "VecConvert", Args: args, Scalar: "vecConvertScalar",

@@ -52,8 +52,8 @@ func TestVecConvert(t *testing.T) {
 				}
 			}
 			got, want := make([]byte, n*fn.to), make([]byte, n*fn.to)
-			run(t, k, map[string]any{"Dst": rw(got), "Src": ro(src), "N": n, "Scale": float32(0.031), "Zero": int32(77)})
-			ref := asm.ArgsVecConvert{F: int64(i % len(convertFuncs)), N: int64(n), Scale: 0.031, Zero: 77}
+			run(t, k, map[string]any{"Dst": rw(got), "Src": ro(src), "N": n, "Scale": float32(0.031), "Zero": int32(77), "Bias": int32(-70), "Low": int32(0)})
+			ref := asm.ArgsVecConvert{F: int64(i % len(convertFuncs)), N: int64(n), Scale: 0.031, Zero: 77, Bias: -70}
 			ref.Dst, ref.Src = unsafe.Pointer(&want[0]), unsafe.Pointer(&src[0])
 			asm.VecConvertScalar.Call(&ref)
 			if fn.to == 4 {
