@@ -143,7 +143,10 @@ func (e *engine) prepare(m *onnx.Model, o *Options, s *Session) (*graph.Graph, e
 		s.logReport()
 	}
 	passes.Stages, passes.KeepIntegers, passes.FoldDequantize = nil, false, true
-	return g, s.optimize(z, passes)
+	if err := s.optimize(z, passes); err != nil {
+		return nil, err
+	}
+	return g, s.apply(z, dynquant.FuseNorms(), passes, o)
 }
 
 // apply runs a pass of package dynquant unless it is switched off.

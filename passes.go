@@ -12,8 +12,8 @@ import (
 // PassInfo names a rewriting pass that Options.DisablePasses switches off.
 type PassInfo struct{ Name, Doc string }
 
-// int8Passes are the passes that are no part of graph.Passes: one comes before those, the other between them.
-func int8Passes() []graph.Pass { return []graph.Pass{dynquant.FuseQDQ(), dynquant.FuseChains()} }
+// int8Passes are the passes that are no part of graph.Passes: one comes before those, one between them, one after them.
+func int8Passes() []graph.Pass { return []graph.Pass{dynquant.FuseQDQ(), dynquant.FuseChains(), dynquant.FuseNorms()} }
 
 // Passes lists the rewriting passes. None is needed for a model to run. None changes an integer result but qdq, which
 // computes in integers what the file describes in floats.

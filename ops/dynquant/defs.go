@@ -31,7 +31,7 @@ func Defs(k *backend.Kernels) []graph.Def {
 		bytes: &sync.Pool{New: func() any { return new([]int8) }}}
 	var defs []graph.Def
 	for _, family := range []func() []graph.Def{
-		l.quantizeRows,
+		l.quantizeRows, l.normRows,
 		l.linears,
 		l.halfLinears,
 		l.embeddings,

@@ -44,6 +44,12 @@ func (o *quantizeRows) Infer(c *graph.InferCtx) error {
 	if c.NumIn() != 1 || x.DType != tensor.Float32 {
 		return fmt.Errorf("want one input of type float32, got %v", x)
 	}
+	return o.infer(c)
+}
+
+// infer sets the outputs from input 0, which is float32.
+func (o *quantizeRows) infer(c *graph.InferCtx) error {
+	x := c.In(0)
 	c.Out(0, tensor.Unranked(tensor.Uint8))
 	rows := tensor.AnyDim
 	if x.Ranked {
@@ -89,18 +95,22 @@ func product(dims []tensor.Dim) tensor.Dim {
 }
 
 func (o *quantizeRows) Run(c *graph.RunCtx) error {
-	x := tensor.View[float32](c.In[0])
-	shape := c.In[0].Shape()
 	j := graph.State[rowsJob](c)
 	defer j.reset()
-	k := shape[len(shape)-1]
-	rows := tensor.View[int32](c.Out[3])
-	*j = rowsJob{k: o.k, x: x, width: k, q: tensor.View[uint8](c.Out[0]), stride: o.k.StrideU8(k + len(o.repeat)), repeat: o.repeat, parts: j.parts,
-		scale: tensor.View[float32](c.Out[1]), zero: tensor.View[int32](c.Out[2]), sum: rows}
+	parts := j.parts
+	*j = o.job(c)
+	j.parts = parts
 	if !o.tensor {
-		return c.For(len(rows), j.grain(), j)
+		return c.For(len(j.sum), j.grain(), j)
 	}
 	return j.quantizeWhole(c)
+}
+
+// job is the quantization of input 0 to outputs 0 to 3.
+func (o *quantizeRows) job(c *graph.RunCtx) rowsJob {
+	k := c.In[0].Shape()[c.In[0].Rank()-1]
+	return rowsJob{k: o.k, x: tensor.View[float32](c.In[0]), width: k, q: tensor.View[uint8](c.Out[0]), stride: o.k.StrideU8(k + len(o.repeat)), repeat: o.repeat,
+		scale: tensor.View[float32](c.Out[1]), zero: tensor.View[int32](c.Out[2]), sum: tensor.View[int32](c.Out[3])}
 }
 
 // grain is how many rows are worth a call.
@@ -155,15 +165,18 @@ type rowsJob struct {
 
 func (j *rowsJob) reset() { *j = rowsJob{parts: j.parts[:0]} }
 
-func (j *rowsJob) Do(lo, hi int) {
+func (j *rowsJob) Do(lo, hi int) { j.quantize(j.x[lo*j.width:hi*j.width], lo, hi) }
+
+// quantize quantizes rows lo to hi, whose elements are x.
+func (j *rowsJob) quantize(x []float32, lo, hi int) {
 	if !j.whole {
-		j.k.QuantizeRows(j.q[lo*j.stride:hi*j.stride], j.stride, j.x[lo*j.width:hi*j.width], j.width, j.width, hi-lo, j.scale[lo:hi], j.zero[lo:hi], j.sum[lo:hi])
+		j.k.QuantizeRows(j.q[lo*j.stride:hi*j.stride], j.stride, x, j.width, j.width, hi-lo, j.scale[lo:hi], j.zero[lo:hi], j.sum[lo:hi])
 	}
 	for r := lo; r < hi && (j.whole || len(j.repeat) > 0); r++ {
 		dst := j.q[r*j.stride : (r+1)*j.stride]
 		if j.whole {
 			clear(dst[j.width:])
-			j.sum[r] = j.k.QuantizeU8(dst[:j.width], j.x[r*j.width:(r+1)*j.width], j.wholeScale, j.wholeZero)
+			j.sum[r] = j.k.QuantizeU8(dst[:j.width], x[(r-lo)*j.width:(r-lo+1)*j.width], j.wholeScale, j.wholeZero)
 		}
 		for i, c := range j.repeat {
 			dst[j.width+i] = dst[c]
