@@ -72,6 +72,9 @@ func (k *Kernels) Axpy(dst, src []float32, s float32) { k.vec.Axpy(dst[:len(src)
 // IntToFloat converts with rounding to nearest even.
 func (k *Kernels) IntToFloat(dst []float32, src []int32) { k.vec.IntToFloat(dst[:len(src)], src) }
 
+// FloatToInt rounds to nearest even; no magnitude may be above 2^22.
+func (k *Kernels) FloatToInt(dst []int32, src []float32) { k.vec.FloatToInt(dst[:len(src)], src) }
+
 // HalfToFloat widens float16 bits; exact.
 func (k *Kernels) HalfToFloat(dst []float32, src []uint16) { k.vec.HalfToFloat(dst[:len(src)], src) }
 

@@ -1,6 +1,9 @@
 package asm
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // The conversions, in the order of their kernels.
 const (
@@ -11,6 +14,7 @@ const (
 	convertHalfToFloat
 	convertFloatToHalf
 	convertRequantize
+	convertFloatToInt
 	convertIntToFloat
 	numConvert
 )
@@ -89,6 +93,21 @@ func (v *Vector) IntToFloat(dst []float32, src []int32) {
 	intToFloat(dst[n:], src[n:])
 }
 
+// FloatToInt rounds to nearest even; no magnitude may be above 2^22.
+func (v *Vector) FloatToInt(dst []int32, src []float32) {
+	n, _ := convert(v, convertFloatToInt, dst, src, 0, 0)
+	floatToInt(dst[n:], src[n:])
+}
+
+func floatToInt(dst []int32, src []float32) {
+	for i, x := range src {
+		dst[i] = int32(math.Float32bits(x+gridMagic)) - gridBits
+	}
+}
+
+// gridBits is the bit pattern of gridMagic.
+const gridBits = 0x4b400000
+
 // dequantize is float32(q-zero)*scale.
 func dequantize[T int8 | uint8](dst []float32, src []T, scale float32, zero int32) {
 	for i, q := range src {
@@ -132,6 +151,8 @@ func vecConvertScalar(a *ArgsVecConvert) {
 		floatToHalf(slice[uint16](a.Dst, a.N), floats(a.Src, a.N))
 	case convertRequantize:
 		requantize(slice[uint8](a.Dst, a.N), slice[int32](a.Src, a.N), a.Bias, a.Scale, a.Zero, a.Low)
+	case convertFloatToInt:
+		floatToInt(slice[int32](a.Dst, a.N), floats(a.Src, a.N))
 	case convertIntToFloat:
 		intToFloat(floats(a.Dst, a.N), slice[int32](a.Src, a.N))
 	}

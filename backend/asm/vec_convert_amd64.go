@@ -23,6 +23,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertFloatToHalfAVX2(a)
 	case VecConvertRequantizeAVX2:
 		vecConvertRequantizeAVX2(a)
+	case VecConvertFloatToIntAVX2:
+		vecConvertFloatToIntAVX2(a)
 	case VecConvertIntToFloatAVX2:
 		vecConvertIntToFloatAVX2(a)
 	case VecConvertQuantizeU8AVX512:
@@ -39,6 +41,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertFloatToHalfAVX512(a)
 	case VecConvertRequantizeAVX512:
 		vecConvertRequantizeAVX512(a)
+	case VecConvertFloatToIntAVX512:
+		vecConvertFloatToIntAVX512(a)
 	case VecConvertIntToFloatAVX512:
 		vecConvertIntToFloatAVX512(a)
 	default:
@@ -81,6 +85,11 @@ func vecConvertFloatToHalfAVX2(a *ArgsVecConvert)
 //go:noescape
 func vecConvertRequantizeAVX2(a *ArgsVecConvert)
 
+// vecConvertFloatToIntAVX2 is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertFloatToIntAVX2(a *ArgsVecConvert)
+
 // vecConvertIntToFloatAVX2 is a VecConvert kernel.
 //
 //go:noescape
@@ -120,6 +129,11 @@ func vecConvertFloatToHalfAVX512(a *ArgsVecConvert)
 //
 //go:noescape
 func vecConvertRequantizeAVX512(a *ArgsVecConvert)
+
+// vecConvertFloatToIntAVX512 is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertFloatToIntAVX512(a *ArgsVecConvert)
 
 // vecConvertIntToFloatAVX512 is a VecConvert kernel.
 //

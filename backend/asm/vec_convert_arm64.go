@@ -23,6 +23,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertFloatToHalfNEON(a)
 	case VecConvertRequantizeNEON:
 		vecConvertRequantizeNEON(a)
+	case VecConvertFloatToIntNEON:
+		vecConvertFloatToIntNEON(a)
 	case VecConvertIntToFloatNEON:
 		vecConvertIntToFloatNEON(a)
 	default:
@@ -64,6 +66,11 @@ func vecConvertFloatToHalfNEON(a *ArgsVecConvert)
 //
 //go:noescape
 func vecConvertRequantizeNEON(a *ArgsVecConvert)
+
+// vecConvertFloatToIntNEON is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertFloatToIntNEON(a *ArgsVecConvert)
 
 // vecConvertIntToFloatNEON is a VecConvert kernel.
 //

@@ -432,6 +432,39 @@ DATA vecConvertRequantizeAVX2Data<>+56(SB)/4, $0x437f0000
 DATA vecConvertRequantizeAVX2Data<>+60(SB)/4, $0x437f0000
 GLOBL vecConvertRequantizeAVX2Data<>(SB), RODATA|NOPTR, $64
 
+// func vecConvertFloatToIntAVX2(a *ArgsVecConvert)
+TEXT ·vecConvertFloatToIntAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	VMOVUPS vecConvertFloatToIntAVX2Data<>+0(SB), Y15
+	MOVQ (AX), SI
+	MOVQ 8(AX), DI
+	MOVQ 16(AX), CX
+loop:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VADDPS Y15, Y0, Y0
+	VADDPS Y15, Y1, Y1
+	VPSUBD Y15, Y0, Y0
+	VPSUBD Y15, Y1, Y1
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
+DATA vecConvertFloatToIntAVX2Data<>+0(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntAVX2Data<>+4(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntAVX2Data<>+8(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntAVX2Data<>+12(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntAVX2Data<>+16(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntAVX2Data<>+20(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntAVX2Data<>+24(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntAVX2Data<>+28(SB)/4, $0x4b400000
+GLOBL vecConvertFloatToIntAVX2Data<>(SB), RODATA|NOPTR, $32
+
 // func vecConvertIntToFloatAVX2(a *ArgsVecConvert)
 TEXT ·vecConvertIntToFloatAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX

@@ -239,6 +239,28 @@ loop:
 DATA vecConvertRequantizeAVX512Data<>+0(SB)/4, $0x437f0000
 GLOBL vecConvertRequantizeAVX512Data<>(SB), RODATA|NOPTR, $4
 
+// func vecConvertFloatToIntAVX512(a *ArgsVecConvert)
+TEXT ·vecConvertFloatToIntAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	VBROADCASTSS vecConvertFloatToIntAVX512Data<>+0(SB), Z31
+	MOVQ (AX), SI
+	MOVQ 8(AX), DI
+	MOVQ 16(AX), CX
+loop:
+	VMOVUPS (DI), Z0
+	VADDPS Z31, Z0, Z0
+	VPSUBD Z31, Z0, Z0
+	VMOVUPS Z0, (SI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
+DATA vecConvertFloatToIntAVX512Data<>+0(SB)/4, $0x4b400000
+GLOBL vecConvertFloatToIntAVX512Data<>(SB), RODATA|NOPTR, $4
+
 // func vecConvertIntToFloatAVX512(a *ArgsVecConvert)
 TEXT ·vecConvertIntToFloatAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX

@@ -15,6 +15,7 @@ const (
 	VecConvertHalfToFloatAVX2
 	VecConvertFloatToHalfAVX2
 	VecConvertRequantizeAVX2
+	VecConvertFloatToIntAVX2
 	VecConvertIntToFloatAVX2
 	VecConvertQuantizeU8AVX512
 	VecConvertQuantizeU8DivAVX512
@@ -23,6 +24,7 @@ const (
 	VecConvertHalfToFloatAVX512
 	VecConvertFloatToHalfAVX512
 	VecConvertRequantizeAVX512
+	VecConvertFloatToIntAVX512
 	VecConvertIntToFloatAVX512
 	VecConvertQuantizeU8NEON
 	VecConvertQuantizeU8DivNEON
@@ -31,6 +33,7 @@ const (
 	VecConvertHalfToFloatNEON
 	VecConvertFloatToHalfNEON
 	VecConvertRequantizeNEON
+	VecConvertFloatToIntNEON
 	VecConvertIntToFloatNEON
 )
 
@@ -44,6 +47,7 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertHalfToFloatAVX2", ISA: AVX2},
 	{Name: "vecConvertFloatToHalfAVX2", ISA: AVX2},
 	{Name: "vecConvertRequantizeAVX2", ISA: AVX2},
+	{Name: "vecConvertFloatToIntAVX2", ISA: AVX2},
 	{Name: "vecConvertIntToFloatAVX2", ISA: AVX2},
 	{Name: "vecConvertQuantizeU8AVX512", ISA: AVX512},
 	{Name: "vecConvertQuantizeU8DivAVX512", ISA: AVX512},
@@ -52,6 +56,7 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertHalfToFloatAVX512", ISA: AVX512},
 	{Name: "vecConvertFloatToHalfAVX512", ISA: AVX512},
 	{Name: "vecConvertRequantizeAVX512", ISA: AVX512},
+	{Name: "vecConvertFloatToIntAVX512", ISA: AVX512},
 	{Name: "vecConvertIntToFloatAVX512", ISA: AVX512},
 	{Name: "vecConvertQuantizeU8NEON", ISA: NEON},
 	{Name: "vecConvertQuantizeU8DivNEON", ISA: NEON},
@@ -60,5 +65,6 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertHalfToFloatNEON", ISA: NEON},
 	{Name: "vecConvertFloatToHalfNEON", ISA: NEON},
 	{Name: "vecConvertRequantizeNEON", ISA: NEON},
+	{Name: "vecConvertFloatToIntNEON", ISA: NEON},
 	{Name: "vecConvertIntToFloatNEON", ISA: NEON},
 }

@@ -477,6 +477,39 @@ DATA vecConvertRequantizeNEONData<>+8(SB)/4, $0x437f0000
 DATA vecConvertRequantizeNEONData<>+12(SB)/4, $0x437f0000
 GLOBL vecConvertRequantizeNEONData<>(SB), RODATA|NOPTR, $16
 
+// func vecConvertFloatToIntNEON(a *ArgsVecConvert)
+TEXT ·vecConvertFloatToIntNEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	MOVD $vecConvertFloatToIntNEONData<>+0(SB), R1
+	WORD $0x3dc0003f // ldr q31, [x1]
+	MOVD (R0), R2
+	MOVD 8(R0), R3
+	MOVD 16(R0), R4
+loop:
+	WORD $0xad400460 // ldp q0, q1, [x3]
+	WORD $0xad410c62 // ldp q2, q3, [x3, #32]
+	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	WORD $0x6ebf8400 // sub v0.4s, v0.4s, v31.4s
+	WORD $0x6ebf8421 // sub v1.4s, v1.4s, v31.4s
+	WORD $0x6ebf8442 // sub v2.4s, v2.4s, v31.4s
+	WORD $0x6ebf8463 // sub v3.4s, v3.4s, v31.4s
+	WORD $0xad000440 // stp q0, q1, [x2]
+	WORD $0xad010c42 // stp q2, q3, [x2, #32]
+	ADDS $64, R3
+	ADDS $64, R2
+	SUBS $16, R4
+	BNE loop
+	RET
+
+DATA vecConvertFloatToIntNEONData<>+0(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntNEONData<>+4(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntNEONData<>+8(SB)/4, $0x4b400000
+DATA vecConvertFloatToIntNEONData<>+12(SB)/4, $0x4b400000
+GLOBL vecConvertFloatToIntNEONData<>(SB), RODATA|NOPTR, $16
+
 // func vecConvertIntToFloatNEON(a *ArgsVecConvert)
 TEXT ·vecConvertIntToFloatNEON(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 )
@@ -325,6 +326,17 @@ func TestVectorConvert(t *testing.T) {
 						t.Fatalf("%s: requantize %v by %g: %v, want %v", name, ints[i:], scale, u[i:], s[i:])
 					}
 				}
+			}
+			for i := range got {
+				got[i] = float32(i*i*7919%(1<<23)-1<<22) / float32(i%5+1)
+			}
+			back, back0 := make([]int32, n), make([]int32, n)
+			v.FloatToInt(back, got)
+			for i, x := range got {
+				back0[i] = int32(math.RoundToEven(float64(x)))
+			}
+			if !slices.Equal(back, back0) {
+				t.Fatalf("%s: %v to integers: %v, want %v", name, got, back, back0)
 			}
 			v.IntToFloat(got, ints)
 			scalar.IntToFloat(want, ints)

@@ -40,6 +40,8 @@ type convWeight struct {
 	shape []int
 	packs []*backend.PackedI8 // by group: [depth, channels of the group]
 	taps  []int32             // w less its zero point
+
+	floats []float32 // taps, where float32 sums of their products are exact
 }
 
 func (l lib) newConvInteger(a *graph.Attrs) (graph.Op, error) {
@@ -203,7 +205,7 @@ func (o *byteConv) ready(w, zero *tensor.Tensor) (convWeight, error) {
 	shape := w.Shape()
 	m, k := shape[0]/o.groups, count(shape[1:])
 	r := convWeight{shape: shape}
-	if k == 0 || o.groups > 1 && (m <= 2 || m*k <= 96) {
+	if k == 0 || narrowGroups(o.groups, m, k) {
 		data, offset := signed(w)
 		zeros := zeroPoints(zero, offset)
 		r.taps = make([]int32, len(data))
@@ -212,12 +214,29 @@ func (o *byteConv) ready(w, zero *tensor.Tensor) (convWeight, error) {
 				r.taps[i] -= zeros[min(i/k, len(zeros)-1)]
 			}
 		}
+		r.setFloats()
 		return r, nil
 	}
-	matrices, err := w.Reshape(o.groups, m, k)
+	t, err := tensor.New(w.DType(), o.groups, m, k)
 	if err != nil {
 		return r, err
 	}
-	r.packs = *o.l.packAll(matrices, nil, zero, true)
+	channelsLast(t.Bytes(), w.Bytes(), shape)
+	r.packs = *o.l.packAll(t, nil, zero, true)
 	return r, nil
+}
+
+// narrowGroups reports whether groups, of m output channels and sums of k products, are too small for matrix products.
+func narrowGroups(groups, m, k int) bool { return groups > 1 && (m <= 2 || m*k <= 96) }
+
+// channelsLast orders weights [M, C/group, taps...] as [M, taps..., C/group], as patches are.
+func channelsLast[T uint8 | float32](dst, src []T, shape []int) {
+	ch, taps := shape[1], count(shape[2:])
+	for m := range shape[0] {
+		for t := range taps {
+			for c := range ch {
+				dst[(m*taps+t)*ch+c] = src[(m*ch+c)*taps+t]
+			}
+		}
+	}
 }

@@ -1,36 +1,152 @@
 package dynquant
 
-import "github.com/qrun-onnx/qrun/graph"
+import (
+	"github.com/qrun-onnx/qrun/backend"
+	"github.com/qrun-onnx/qrun/graph"
+)
 
-// runDirect adds up taps row by row, an output channel after the other.
-func (st *convState) runDirect(c *graph.RunCtx) error {
-	st.acc = scratch[int32](c, c.Threads()*st.width)
-	return c.For(st.n*st.m, 1+16384/(st.pix*max(st.k, 1)), (*convDirect)(st))
+// maxExactTaps is how many products of differences of bytes add up to no more than 2^22, which is exact in float32 and
+// what Kernels.FloatToInt takes.
+const maxExactTaps = 1 << 22 / (255 * 255)
+
+// setFloats makes the weights of a depthwise convolution floats, where its sums are exact as such.
+func (w *convWeight) setFloats() {
+	if w.shape[1] != 1 || count(w.shape[2:]) > maxExactTaps {
+		return
+	}
+	w.floats = make([]float32, len(w.taps))
+	for i, v := range w.taps {
+		w.floats[i] = float32(v)
+	}
 }
 
-// convDirect are the output planes.
+// runDirect adds up taps plane by plane, without patches.
+func (st *convState) runDirect(c *graph.RunCtx) error {
+	d, h, w := &st.axes[0], &st.axes[1], &st.axes[2]
+	st.slots = extend(st.slots, c.Threads())
+	in := d.in * h.in * w.in
+	grain := 1 + 16384/(st.pix*max(st.depth, 1))
+	if g, ok := planesOf(&st.axes); ok && st.weight.floats != nil && st.m == st.groups && st.slots[0].planes.Depthwise(st.k, g) {
+		st.rows = in + st.pix
+		for i := range st.slots {
+			st.slots[i].planes.Depthwise(st.k, g)
+		}
+		st.acc = scratch[int32](c, c.Threads()*st.rows)
+		return c.For(st.n*st.m, grain, (*convPlanes)(st))
+	}
+	st.setRows()
+	st.setTaps()
+	st.pixels.plane = d.padded() * h.padded() * w.padded()
+	st.rows = st.c / st.groups * st.pixels.plane // of the padded input of a group
+	st.a = scratch[uint8](c, c.Threads()*st.rows)
+	st.acc = scratch[int32](c, c.Threads()*st.width)
+	return c.For(st.n*st.m, grain, (*convDirect)(st))
+}
+
+// planesOf is a movement as kernels over planes know it: two dimensions, neighbouring elements, one stride.
+func planesOf(axes *[3]convAxis) (g backend.Planes, ok bool) {
+	d, h, w := &axes[0], &axes[1], &axes[2]
+	if d.in != 1 || d.out != 1 || d.kernel != 1 || d.before != 0 || h.dilate != 1 || w.dilate != 1 || h.stride != w.stride {
+		return g, false
+	}
+	return backend.Planes{InH: h.in, InW: w.in, OutH: h.out, OutW: w.out, KH: h.kernel, KW: w.kernel, Stride: h.stride, Top: h.before, Left: w.before}, true
+}
+
+// convPlanes are the planes of a depthwise convolution, computed in float32, whose sums are exact.
+type convPlanes convState
+
+func (j *convPlanes) Do(lo, hi int) { j.DoAs(0, lo, hi) }
+
+func (j *convPlanes) DoAs(worker, lo, hi int) {
+	st := (*convState)(j)
+	in, s := st.rows-st.pix, &st.slots[worker]
+	ints := st.acc[worker*st.rows:][:st.rows]
+	x, y := asFloats(ints[:in]), asFloats(ints[in:])
+	for p := lo; p < hi; p++ {
+		ch, zero := p%st.m, st.zeroX[0]
+		if src := st.x[p*in : (p+1)*in]; st.flip {
+			st.k.DequantizeI8(x, asInt8(src), 1, zero-128)
+		} else {
+			st.k.DequantizeU8(x, src, 1, zero)
+		}
+		s.planes.Run(1, y, x, st.weight.floats[ch*st.depth:(ch+1)*st.depth], nil, backend.ActNone, 0, 0)
+		st.k.FloatToInt(ints[in:], y)
+		st.putPlane(ints[in:], p, 0, st.pix)
+	}
+}
+
+// putPlane stores the sums of n positions from pos on of a plane of the result.
+func (st *convState) putPlane(sums []int32, plane, pos, n int) {
+	at := plane*st.pix + pos
+	if st.out.sums != nil {
+		copy(st.out.sums[at:at+n], sums)
+		return
+	}
+	st.out.requantize(st.k, st.out.bytes[at:at+n], sums, plane%st.m)
+}
+
+// setTaps lists where taps read in the padded planes of a group.
+func (st *convState) setTaps() {
+	d, h, w := &st.axes[0], &st.axes[1], &st.axes[2]
+	ph, pw := h.padded(), w.padded()
+	st.runs = st.runs[:0]
+	for ch := range st.c / st.groups {
+		for kd := range d.kernel {
+			for kh := range h.kernel {
+				for kw := range w.kernel {
+					st.runs = append(st.runs, (ch*d.padded()+kd*d.dilate)*ph*pw+kh*h.dilate*pw+kw*w.dilate)
+				}
+			}
+		}
+	}
+}
+
+// convDirect are the output planes of groups of few channels.
 type convDirect convState
 
 func (j *convDirect) Do(lo, hi int) { j.DoAs(0, lo, hi) }
 
 func (j *convDirect) DoAs(worker, lo, hi int) {
 	st := (*convState)(j)
-	acc := st.acc[worker*st.width : (worker+1)*st.width]
-	perGroup := st.m / st.o.groups
+	acc, x := st.acc[worker*st.width:][:st.width], st.a[worker*st.rows:][:st.rows]
+	perGroup, padded := st.m/st.groups, -1
 	for p := lo; p < hi; p++ {
-		batch, ch := p/st.m, p%st.m
-		taps := st.weight.taps[ch*st.k : (ch+1)*st.k]
-		x := st.x[(batch*st.c+ch/perGroup*(st.c/st.o.groups))*st.plane:]
+		if g := p / perGroup; g != padded {
+			st.pad(x, g)
+			padded = g
+		}
+		ch := p % st.m
+		taps := st.weight.taps[ch*st.depth : (ch+1)*st.depth]
 		start := int32(0)
 		for _, w := range taps {
-			start -= w * st.zeroX
+			start -= w * st.zeroX[0]
 		}
 		for r, from := range st.rowStart {
 			for i := range acc {
 				acc[i] = start
 			}
 			st.addTaps(acc, x[from:], taps)
-			st.put(acc, 1, ch, p*st.pix+r*st.width, st.width)
+			st.putPlane(acc, p, r*st.width, st.width)
+		}
+	}
+}
+
+// pad copies the planes of a group of a sample into their padded form, int8 ones as uint8.
+func (st *convState) pad(dst []uint8, group int) {
+	d, h, w := &st.axes[0], &st.axes[1], &st.axes[2]
+	ph, pw, in := h.padded(), w.padded(), d.in*h.in*w.in
+	fillBytes(dst, uint8(st.zeroX[0]))
+	for c := range st.c / st.groups {
+		src, to := st.x[(group*(st.c/st.groups)+c)*in:][:in], dst[c*st.pixels.plane:][:st.pixels.plane]
+		for z := range d.in {
+			for y := range h.in {
+				row := to[((z+d.before)*ph+y+h.before)*pw+w.before:][:w.in]
+				if from := src[(z*h.in+y)*w.in:][:w.in]; st.flip {
+					flipSign(row, from)
+				} else {
+					copy(row, from)
+				}
+			}
 		}
 	}
 }
@@ -40,7 +156,7 @@ func (st *convState) addTaps(acc []int32, x []uint8, taps []int32) {
 	last := (len(acc)-1)*st.step + 1
 	k := 0
 	for ; k+3 <= len(taps); k += 3 {
-		a, b, c := x[st.offset[k]:][:last], x[st.offset[k+1]:][:last], x[st.offset[k+2]:][:last]
+		a, b, c := x[st.runs[k]:][:last], x[st.runs[k+1]:][:last], x[st.runs[k+2]:][:last]
 		u, v, w := taps[k], taps[k+1], taps[k+2]
 		if st.step == 1 {
 			a, b, c = a[:len(acc)], b[:len(acc)], c[:len(acc)]
@@ -54,7 +170,7 @@ func (st *convState) addTaps(acc []int32, x []uint8, taps []int32) {
 		}
 	}
 	for ; k < len(taps); k++ {
-		a, u := x[st.offset[k]:][:last], taps[k]
+		a, u := x[st.runs[k]:][:last], taps[k]
 		for i := range acc {
 			acc[i] += u * int32(a[i*st.step])
 		}

@@ -1,51 +1,144 @@
 package dynquant
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// patches writes the inputs of n output positions from pos on as rows of a matrix, stride apart and zero after their end.
-// x is the input of the group.
-func (st *convState) patches(a, x []uint8, stride, pos, n int) {
-	for r := range n {
-		clear(a[r*stride+st.k : (r+1)*stride])
+	"github.com/qrun-onnx/qrun/graph"
+)
+
+// pixels is the input with the channels of a group side by side: for each group of each sample the padded positions, pitch
+// bytes apart. A patch then is a few runs of neighbouring bytes.
+type pixels struct {
+	st       *convState
+	dst      []uint8
+	channels int // of a group
+	pitch    int
+	plane    int // padded positions
+}
+
+// setPixels makes the pixels, and says where the patches read in them.
+func (st *convState) setPixels(c *graph.RunCtx) error {
+	d, h, w := &st.axes[0], &st.axes[1], &st.axes[2]
+	ch := st.c / st.groups
+	p := &st.pixels
+	*p = pixels{st: st, channels: ch, pitch: ch, plane: d.padded() * h.padded() * w.padded()}
+	st.setRows()
+	taps := d.kernel * h.kernel * w.kernel
+	if st.tiles = taps == 1 && st.step == 1 && st.pix == p.plane; st.tiles {
+		p.pitch = st.k.StrideU8(ch)
 	}
-	for at := 0; at < n; {
-		row, w := (pos+at)/st.width, (pos+at)%st.width
-		m := min(st.width-w, n-at)
-		src := x[st.rowStart[row]+w*st.step:]
-		i := 0
-		if st.step == 1 {
-			for ; i+8 <= m; i += 8 {
-				gather8(a[(at+i)*stride:], src[i:], stride, st.offset)
-			}
+	st.setRuns()
+	p.dst = scratch[uint8](c, st.n*st.groups*p.plane*p.pitch)
+	rows := d.padded() * h.padded()
+	return c.For(st.n*st.groups*rows, 1+8192/max(1, w.padded()*p.pitch), p)
+}
+
+// setRows lists where rows of output positions start.
+func (st *convState) setRows() {
+	d, h, w := &st.axes[0], &st.axes[1], &st.axes[2]
+	ph, pw := h.padded(), w.padded()
+	st.rowStart, st.width = st.rowStart[:0], w.out
+	if st.step = w.stride; st.pix == d.padded()*ph*pw && st.step == 1 { // a plane is one row
+		st.width, st.rowStart = st.pix, append(st.rowStart, 0)
+		return
+	}
+	for z := range d.out {
+		for y := range h.out {
+			st.rowStart = append(st.rowStart, (z*d.stride*ph+y*h.stride)*pw)
 		}
-		for ; i < m; i++ {
-			dst, from := a[(at+i)*stride:][:len(st.offset)], src[i*st.step:]
-			for k, off := range st.offset {
-				dst[k] = from[off]
-			}
-		}
-		at += m
 	}
 }
 
-// gather8 makes eight rows of neighbouring positions at a time, in squares of eight by eight bytes.
-func gather8(dst, src []uint8, stride int, offset []int) {
-	k := 0
-	for ; k+8 <= len(offset); k += 8 {
-		var m [8]uint64
-		for i, off := range offset[k : k+8] {
-			m[i] = binary.LittleEndian.Uint64(src[off:])
-		}
-		transpose8(&m)
-		for i, v := range m {
-			binary.LittleEndian.PutUint64(dst[i*stride+k:], v)
+// setRuns lists the runs of bytes of a patch: a row of the kernel where its taps are neighbours, else a tap.
+func (st *convState) setRuns() {
+	d, h, w := &st.axes[0], &st.axes[1], &st.axes[2]
+	pitch := st.pixels.pitch
+	apart := 1
+	if st.run = w.kernel * pitch; w.dilate > 1 {
+		st.run, apart = pitch, w.kernel
+	}
+	st.runs = st.runs[:0]
+	for kd := range d.kernel {
+		for kh := range h.kernel {
+			for kw := range apart {
+				st.runs = append(st.runs, ((kd*d.dilate*h.padded()+kh*h.dilate)*w.padded()+kw*w.dilate)*pitch)
+			}
 		}
 	}
-	for ; k < len(offset); k++ {
-		from := src[offset[k]:][:8]
-		for i, v := range from {
-			dst[i*stride+k] = v
+}
+
+// Do makes padded rows lo to hi of all groups and samples.
+func (p *pixels) Do(lo, hi int) {
+	d, h, w := &p.st.axes[0], &p.st.axes[1], &p.st.axes[2]
+	rows, pw := d.padded()*h.padded(), w.padded()
+	in := d.in * h.in * w.in
+	for i := lo; i < hi; i++ {
+		batch, z, y := i/rows, i%rows/h.padded()-d.before, i%h.padded()-h.before
+		fill := uint8(p.st.zeroX[min(batch/p.st.groups, len(p.st.zeroX)-1)])
+		dst := p.dst[i*pw*p.pitch : (i+1)*pw*p.pitch]
+		inside := z >= 0 && z < d.in && y >= 0 && y < h.in
+		if !inside || p.pitch > p.channels || w.before+w.after > 0 {
+			outside := dst
+			if inside && p.pitch == p.channels {
+				fillBytes(dst[:w.before*p.pitch], fill)
+				outside = dst[(w.before+w.in)*p.pitch:]
+			}
+			fillBytes(outside, fill)
 		}
+		if p.pitch > p.channels { // what is behind the channels multiplies nothing
+			for x := range pw {
+				clear(dst[x*p.pitch+p.channels : (x+1)*p.pitch])
+			}
+		}
+		if inside {
+			first := (batch*p.channels*d.in+z)*h.in*w.in + y*w.in
+			p.turn(dst[w.before*p.pitch:], p.st.x[first:], in, w.in)
+		}
+	}
+}
+
+func fillBytes(s []uint8, v uint8) {
+	for i := range s {
+		s[i] = v
+	}
+}
+
+// turn writes a row of n positions, whose channels lie plane apart, with the channels of a position side by side.
+func (p *pixels) turn(dst, src []uint8, plane, n int) {
+	sign := uint64(0)
+	if p.st.flip {
+		sign = 0x8080808080808080
+	}
+	ch := 0
+	for ; ch+8 <= p.channels; ch += 8 {
+		x := 0
+		for ; x+8 <= n; x += 8 {
+			var m [8]uint64
+			for i := range m {
+				m[i] = binary.LittleEndian.Uint64(src[(ch+i)*plane+x:]) ^ sign
+			}
+			transpose8(&m)
+			for i, v := range m {
+				binary.LittleEndian.PutUint64(dst[(x+i)*p.pitch+ch:], v)
+			}
+		}
+		for i := range 8 {
+			p.turnChannel(dst[ch+i:], src[(ch+i)*plane:], x, n)
+		}
+	}
+	for ; ch < p.channels; ch++ {
+		p.turnChannel(dst[ch:], src[ch*plane:], 0, n)
+	}
+}
+
+// turnChannel does positions lo to hi of a channel.
+func (p *pixels) turnChannel(dst, src []uint8, lo, hi int) {
+	sign := uint8(0)
+	if p.st.flip {
+		sign = 0x80
+	}
+	for x := lo; x < hi; x++ {
+		dst[x*p.pitch] = src[x] ^ sign
 	}
 }
 
@@ -62,5 +155,24 @@ func transpose8(m *[8]uint64) {
 	for i := 0; i < 8; i += 2 {
 		a, b := m[i], m[i+1]
 		m[i], m[i+1] = a&0x00ff00ff00ff00ff|b&0x00ff00ff00ff00ff<<8, a>>8&0x00ff00ff00ff00ff|b&0xff00ff00ff00ff00
+	}
+}
+
+// patches writes the inputs of n output positions from pos on as rows of a matrix, stride apart and zero after their end.
+// x are the pixels of the group.
+func (st *convState) patches(a, x []uint8, stride, pos, n int) {
+	for at := 0; at < n; {
+		row, w := (pos+at)/st.width, (pos+at)%st.width
+		m := min(st.width-w, n-at)
+		src := x[(st.rowStart[row]+w*st.step)*st.pixels.pitch:]
+		for i := range m {
+			dst, from := a[(at+i)*stride:(at+i+1)*stride], src[i*st.step*st.pixels.pitch:]
+			for _, r := range st.runs {
+				copy(dst[:st.run], from[r:])
+				dst = dst[st.run:]
+			}
+			clear(dst)
+		}
+		at += m
 	}
 }

@@ -6,15 +6,16 @@ import "github.com/qrun-onnx/qrun/tensor"
 // zero point.
 type byteGrid struct {
 	zero   int32
+	low    int32 // the least number of the type
 	lo, hi float32
 }
 
 // byteGridOf is the grid of type d with this zero point.
 func byteGridOf(d tensor.DType, zero int32) byteGrid {
 	if d == tensor.Int8 {
-		return byteGrid{zero, float32(-128 - zero), float32(127 - zero)}
+		return byteGrid{zero, -128, float32(-128 - zero), float32(127 - zero)}
 	}
-	return byteGrid{zero, float32(-zero), float32(255 - zero)}
+	return byteGrid{zero, 0, float32(-zero), float32(255 - zero)}
 }
 
 // byte is rne(v) + zero, clipped; NaN becomes the least number. Adding 1.5*2^23 leaves no fraction bits.

@@ -22,3 +22,8 @@ func flipSign(dst, src []uint8) {
 func asBytes(s []int8) []uint8 {
 	return unsafe.Slice((*uint8)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
 }
+
+// asInt8 is the memory of s.
+func asInt8(s []uint8) []int8 {
+	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
+}

@@ -65,6 +65,12 @@ var convertFuncs = []struct {
 		v.op("VPADDD", c.zero, c.x, c.x)
 		v.storeBytes(c.x, At(c.dst, 0))
 	}},
+	{"FloatToInt", 4, 4, nil, func(v *vec, c *convert) {
+		v.load(nil, At(c.src, 0), c.x)
+		v.op("VADDPS", splat(gridBits), c.x, c.x)
+		v.op("VPSUBD", splat(gridBits), c.x, c.x)
+		v.store(nil, c.x, At(c.dst, 0))
+	}},
 	{"IntToFloat", 4, 4, nil, func(v *vec, c *convert) {
 		v.op("VCVTDQ2PS", At(c.src, 0), c.x)
 		v.store(nil, c.x, At(c.dst, 0))

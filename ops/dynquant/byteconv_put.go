@@ -1,0 +1,61 @@
+package dynquant
+
+import (
+	"unsafe"
+
+	"github.com/qrun-onnx/qrun/backend"
+)
+
+// asFloats is memory of int32 numbers as one of floats.
+func asFloats(s []int32) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
+}
+
+// epilogue is what the product itself can do for m channels from one on: all but what follows a residual.
+func (t *convOut) epilogue(channel, m int) (e backend.Epilogue) {
+	if t.biasF != nil {
+		e.Bias = t.biasF[channel : channel+m]
+	}
+	if t.residual == nil || t.last {
+		e.Act, e.P0, e.P1 = t.act, t.p0, t.p1
+	}
+	return e
+}
+
+// put stores a block of n positions with m channels each, the first of which is channel: from element at on of the result
+// in the first channel's plane, those of the next channels a plane further each. turned is memory for the block turned over.
+func (st *convState) put(acc, turned []int32, channel, m, at, n int) {
+	t := &st.out
+	switch {
+	case t.sums != nil:
+		backend.Transpose(st.k, t.sums[at:], st.pix, acc, m, n, m)
+	case t.floats != nil:
+		backend.Transpose(st.k, t.floats[at:], st.pix, asFloats(acc), m, n, m)
+		if t.residual == nil {
+			return
+		}
+		for ch := range m {
+			from := at + ch*st.pix
+			y := t.floats[from : from+n]
+			st.k.Binary(backend.Add, y, y, t.residual[from:from+n])
+			if !t.last {
+				st.k.Activate(t.act, y, t.p0, t.p1)
+			}
+		}
+	default:
+		backend.Transpose(st.k, turned, n, acc, m, n, m)
+		for ch := range m {
+			from := at + ch*st.pix
+			t.requantize(st.k, t.bytes[from:from+n], turned[ch*n:(ch+1)*n], channel+ch)
+		}
+	}
+}
+
+// requantize stores sums of an output channel as bytes.
+func (t *convOut) requantize(k *backend.Kernels, dst []uint8, sums []int32, channel int) {
+	bias := int32(0)
+	if t.bias != nil {
+		bias = t.bias[channel]
+	}
+	k.Requantize(dst, sums, bias, t.scale[channel], t.grid.zero, t.grid.low)
+}
