@@ -72,7 +72,7 @@ func planesKernel(kernels []asm.Kernel, name string, isa asm.ISA) int {
 
 func (p *PlanesKernel) set(a planesAsked, kernel int) {
 	p.asked, p.Planes = a, a.Planes
-	p.found = kernel != 0 && p.InW > 0 && p.InH > 0 && p.OutW > 0 && p.OutH > 0
+	p.found = kernel != 0 && p.InW >= asm.LeastPlanesWidth(a.isa) && p.InH > 0 && p.OutW > 0 && p.OutH > 0
 	if !p.found {
 		return
 	}

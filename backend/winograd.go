@@ -70,6 +70,8 @@ func (g *WinogradConv) Init(k *Kernels, threads int) {
 		g.kernels = [2]asm.Winograd{asm.WinogradInputAVX2, asm.WinogradOutputAVX2}
 	case asm.AVX512:
 		g.kernels, g.lanes = [2]asm.Winograd{asm.WinogradInputAVX512, asm.WinogradOutputAVX512}, 16
+	case asm.NEON:
+		g.kernels, g.lanes = [2]asm.Winograd{asm.WinogradInputNEON, asm.WinogradOutputNEON}, 4
 	default:
 		g.kernels = [2]asm.Winograd{}
 	}
@@ -91,8 +93,11 @@ func (g *WinogradConv) Init(k *Kernels, threads int) {
 	g.rows = min(g.rows, g.W.M)
 	g.phase = 4*(g.pitch+g.Blocks()*g.width) + 16
 	g.plane = (ceil(4*g.phase, 16) | 1) * 16
-	g.padding = asm.PoolPlanes(planesKernel(asm.PoolPlanesKernels[:], "poolPlanesSum1x1Stride1", g.isa))
-	g.blocks.Set(g.lanes, 1, 1, g.Left, g.InW, 4*g.pitch)
+	g.padding = 0
+	if g.InW >= asm.LeastPlanesWidth(g.isa) {
+		g.padding = asm.PoolPlanes(planesKernel(asm.PoolPlanesKernels[:], "poolPlanesSum1x1Stride1", g.isa))
+		g.blocks.Set(g.lanes, 1, 1, g.Left, g.InW, 4*g.pitch)
+	}
 	if len(g.outside) != g.InW {
 		g.outside = make([]float32, g.InW)
 	}

@@ -15,6 +15,7 @@ func TestWinograd(t *testing.T) {
 		{InH: 30, InW: 37, OutH: 28, OutW: 35},
 		{InH: 9, InW: 70, OutH: 10, OutW: 71, Top: 2, Left: 1},
 		{InH: 3, InW: 5, OutH: 3, OutW: 5, Top: 1, Left: 1},
+		{InH: 6, InW: 3, OutH: 6, OutW: 3, Top: 1, Left: 1}, // narrower than a vector
 	} {
 		for _, size := range [][2]int{{1, 1}, {9, 16}, {70, 3}} {
 			m, c := size[0], size[1]

@@ -25,6 +25,10 @@ const (
 	DepthwisePlanes3x3Stride2AVX512
 	DepthwisePlanes5x5Stride1AVX512
 	DepthwisePlanes5x5Stride2AVX512
+	DepthwisePlanes3x3Stride1NEON
+	DepthwisePlanes3x3Stride2NEON
+	DepthwisePlanes5x5Stride1NEON
+	DepthwisePlanes5x5Stride2NEON
 )
 
 // DepthwisePlanesKernels describes the kernels, by number.
@@ -38,4 +42,8 @@ var DepthwisePlanesKernels = [...]Kernel{
 	{Name: "depthwisePlanes3x3Stride2AVX512", ISA: AVX512, M: 3, N: 3},
 	{Name: "depthwisePlanes5x5Stride1AVX512", ISA: AVX512, M: 5, N: 5},
 	{Name: "depthwisePlanes5x5Stride2AVX512", ISA: AVX512, M: 5, N: 5},
+	{Name: "depthwisePlanes3x3Stride1NEON", ISA: NEON, M: 3, N: 3},
+	{Name: "depthwisePlanes3x3Stride2NEON", ISA: NEON, M: 3, N: 3},
+	{Name: "depthwisePlanes5x5Stride1NEON", ISA: NEON, M: 5, N: 5},
+	{Name: "depthwisePlanes5x5Stride2NEON", ISA: NEON, M: 5, N: 5},
 }

@@ -6,7 +6,8 @@ import (
 )
 
 // PlanesBlocks are how a kernel over planes cuts the rows of its results: into blocks of as many columns as a vector has
-// lanes, of which those at the edges load and store under masks.
+// lanes, of which those at the edges load and store under masks. With four lanes, NEON's, which has no masks, they are
+// what edge writes, and the input has LeastPlanesWidth columns or more.
 type PlanesBlocks struct {
 	Lead, Inner, Trail int
 	Masks              []int32
@@ -33,15 +34,49 @@ func (b *PlanesBlocks) Set(lanes, kw, stride, pad, inW, outW int) {
 			b.Trail++
 		}
 		for l := range loads {
-			for i := range lanes {
-				c := first + l/stride*stride + l%stride*step + i
-				b.Masks = append(b.Masks, lane(c >= 0 && c < inW))
+			c := first + l/stride*stride + l%stride*step
+			if lanes == neonLanes {
+				b.edge(c, inW)
+				continue
 			}
+			for i := range lanes {
+				b.Masks = append(b.Masks, lane(c+i >= 0 && c+i < inW))
+			}
+		}
+		if lanes == neonLanes {
+			b.Masks = append(b.Masks, int32(min(lanes, outW-x)), 0, 0, 0)
+			continue
 		}
 		for i := range lanes {
 			b.Masks = append(b.Masks, lane(x+i < outW))
 		}
 	}
+}
+
+// neonLanes are the lanes of NEON's vectors.
+const neonLanes = 4
+
+// LeastPlanesWidth is how many columns of input the kernels over planes of an instruction set need.
+func LeastPlanesWidth(isa ISA) int {
+	if isa == NEON {
+		return neonLanes
+	}
+	return 1
+}
+
+// edge adds what a load from column c on of NEON needs: for each lane the numbers of the bytes that it takes from the four
+// columns that are loaded, or numbers that there are not, and how many bytes after column c those columns are.
+func (b *PlanesBlocks) edge(c, inW int) {
+	from := min(max(c, 0), inW-neonLanes)
+	for i := range neonLanes {
+		bytes := int32(-1)
+		if c+i >= 0 && c+i < inW {
+			bytes = 0x03020100 + int32(4*(c+i-from))*0x01010101
+		}
+		b.Masks = append(b.Masks, bytes)
+	}
+	move := int64(4 * (from - c))
+	b.Masks = append(b.Masks, int32(move), int32(move>>32), 0, 0)
 }
 
 func lane(set bool) int32 {

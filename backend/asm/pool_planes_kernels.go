@@ -42,6 +42,18 @@ const (
 	PoolPlanesSum3x3Stride1AVX512
 	PoolPlanesMax5x5Stride1AVX512
 	PoolPlanesSum5x5Stride1AVX512
+	PoolPlanesMax1x1Stride1NEON
+	PoolPlanesSum1x1Stride1NEON
+	PoolPlanesMax1x1Stride2NEON
+	PoolPlanesSum1x1Stride2NEON
+	PoolPlanesMax2x2Stride2NEON
+	PoolPlanesSum2x2Stride2NEON
+	PoolPlanesMax3x3Stride2NEON
+	PoolPlanesSum3x3Stride2NEON
+	PoolPlanesMax3x3Stride1NEON
+	PoolPlanesSum3x3Stride1NEON
+	PoolPlanesMax5x5Stride1NEON
+	PoolPlanesSum5x5Stride1NEON
 )
 
 // PoolPlanesKernels describes the kernels, by number.
@@ -71,4 +83,16 @@ var PoolPlanesKernels = [...]Kernel{
 	{Name: "poolPlanesSum3x3Stride1AVX512", ISA: AVX512, M: 3, N: 3},
 	{Name: "poolPlanesMax5x5Stride1AVX512", ISA: AVX512, M: 5, N: 5},
 	{Name: "poolPlanesSum5x5Stride1AVX512", ISA: AVX512, M: 5, N: 5},
+	{Name: "poolPlanesMax1x1Stride1NEON", ISA: NEON, M: 1, N: 1},
+	{Name: "poolPlanesSum1x1Stride1NEON", ISA: NEON, M: 1, N: 1},
+	{Name: "poolPlanesMax1x1Stride2NEON", ISA: NEON, M: 1, N: 1},
+	{Name: "poolPlanesSum1x1Stride2NEON", ISA: NEON, M: 1, N: 1},
+	{Name: "poolPlanesMax2x2Stride2NEON", ISA: NEON, M: 2, N: 2},
+	{Name: "poolPlanesSum2x2Stride2NEON", ISA: NEON, M: 2, N: 2},
+	{Name: "poolPlanesMax3x3Stride2NEON", ISA: NEON, M: 3, N: 3},
+	{Name: "poolPlanesSum3x3Stride2NEON", ISA: NEON, M: 3, N: 3},
+	{Name: "poolPlanesMax3x3Stride1NEON", ISA: NEON, M: 3, N: 3},
+	{Name: "poolPlanesSum3x3Stride1NEON", ISA: NEON, M: 3, N: 3},
+	{Name: "poolPlanesMax5x5Stride1NEON", ISA: NEON, M: 5, N: 5},
+	{Name: "poolPlanesSum5x5Stride1NEON", ISA: NEON, M: 5, N: 5},
 }

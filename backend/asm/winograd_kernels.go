@@ -12,6 +12,8 @@ const (
 	WinogradOutputAVX2
 	WinogradInputAVX512
 	WinogradOutputAVX512
+	WinogradInputNEON
+	WinogradOutputNEON
 )
 
 // WinogradKernels describes the kernels, by number.
@@ -21,4 +23,6 @@ var WinogradKernels = [...]Kernel{
 	{Name: "winogradOutputAVX2", ISA: AVX2},
 	{Name: "winogradInputAVX512", ISA: AVX512},
 	{Name: "winogradOutputAVX512", ISA: AVX512},
+	{Name: "winogradInputNEON", ISA: NEON},
+	{Name: "winogradOutputNEON", ISA: NEON},
 }

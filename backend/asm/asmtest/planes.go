@@ -21,6 +21,9 @@ func PlanesCases(d asm.Kernel) []*Planes {
 	if d.ISA == asm.AVX512 {
 		lanes = 16
 	}
+	if d.ISA == asm.NEON {
+		lanes = 4
+	}
 	kh, kw, stride := d.M, d.N, 1
 	if d.ISA == asm.Scalar {
 		kh, kw = 3, 3
@@ -29,7 +32,7 @@ func PlanesCases(d asm.Kernel) []*Planes {
 		stride = 2
 	}
 	var cases []*Planes
-	for w := 1; w < 6*lanes; w++ {
+	for w := asm.LeastPlanesWidth(d.ISA); w < 6*lanes; w++ {
 		for pad := range kw {
 			g := &Planes{}
 			r := maker{rand.New(rand.NewPCG(uint64(w), uint64(pad))), &g.Gemm}

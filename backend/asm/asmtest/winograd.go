@@ -21,6 +21,9 @@ func WinogradCases(d asm.Kernel) []*Winograd {
 	if d.ISA == asm.AVX512 {
 		lanes = 16
 	}
+	if d.ISA == asm.NEON {
+		lanes = 4
+	}
 	input := strings.Contains(d.Name, "Input")
 	var cases []*Winograd
 	for i := range 9 {

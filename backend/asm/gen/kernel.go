@@ -67,12 +67,13 @@ type Kernel struct {
 	live   map[Reg]string
 	labels map[string]int
 	data   []uint32
+	free   int // the fewest vector registers that were free at a time
 	consts map[uint32]int
 }
 
 // NewKernel starts a kernel; the pointer to its arguments is in AX, or R0 of arm64, until FreeArgs.
 func NewKernel(name string, isa *ISA, args *Args) *Kernel {
-	k := &Kernel{Name: name, ISA: isa, Args: args, live: map[Reg]string{}, labels: map[string]int{}, consts: map[uint32]int{}}
+	k := &Kernel{Name: name, ISA: isa, Args: args, live: map[Reg]string{}, labels: map[string]int{}, consts: map[uint32]int{}, free: isa.Regs}
 	k.a = k.argsReg()
 	k.live[k.a] = "args"
 	return k
@@ -101,6 +102,7 @@ func (k *Kernel) V(name string) Reg {
 	for n := range k.ISA.Regs {
 		if r := k.whole(n); k.live[r] == "" {
 			k.live[r] = name
+			k.free = min(k.free, k.FreeV())
 			return k.view(n)
 		}
 	}
@@ -201,8 +203,14 @@ func (k *Kernel) Bind(l Label) { k.Prog = append(k.Prog, Instr{target: l}) }
 // when adding one.
 func (k *Kernel) Align() { k.Op("PCALIGN", Imm(64)) }
 
-// Op appends an instruction, operands in Go assembler order.
-func (k *Kernel) Op(op string, args ...Operand) { k.add(Instr{Op: op, Args: args}) }
+// Op appends an instruction, operands in Go assembler order. On arm64 one of AVX2 becomes what does the same there.
+func (k *Kernel) Op(op string, args ...Operand) {
+	if _, own := armOps[op]; k.ISA.arm() && !own && neonOps[op] == nil && memoryOps[op] == nil {
+		k.translate(op, args)
+		return
+	}
+	k.add(Instr{Op: op, Args: args})
+}
 
 // Masked appends an instruction that leaves the destination's elements alone where the mask is 0.
 func (k *Kernel) Masked(op string, mask Reg, args ...Operand) {

@@ -174,7 +174,7 @@ func neonMove() map[string][]neonForm {
 		"MOVI.4S.LSL8": {{"movi d.4s, #u8, lsl #8", 0x4f002400, 0}}, "MOVI.4S.LSL16": {{"movi d.4s, #u8, lsl #16", 0x4f004400, 0}},
 		"MOVI.4S.LSL24": {{"movi d.4s, #u8, lsl #24", 0x4f006400, 0}}, "MVNI.4S.LSL24": {{"mvni d.4s, #u8, lsl #24", 0x6f006400, 0}},
 		"EXT.16B": {{"ext d.16b, n.16b, m.16b, #i", 0x6e000000, 0}},
-		"TBL.16B": {{"tbl d.16b, {n.16b}, m.16b", 0x4e000000, 0}},
+		"TBL.16B": {{"tbl d.16b, {n.16b}, m.16b", 0x4e000000, 0}}, "TBX.16B": {{"tbx d.16b, {n.16b}, m.16b", 0x4e001000, 0}},
 		"FMOV.S":  {{"fmov sd, wn", 0x1e270000, 0}, {"fmov wd, sn", 0x1e260000, 0}, {"fmov sd, sn", 0x1e204000, 0}},
 		"FMOV.D":  {{"fmov dd, xn", 0x9e670000, 0}, {"fmov xd, dn", 0x9e660000, 0}},
 		"DUP.16B": {{"dup d.16b, wn", 0x4e010c00, 0}, {"dup d.16b, n.b[i]", 0x4e000400, 0}},

@@ -1,18 +1,5 @@
 package main
 
-// neonAddress is the memory with a base only, and the registers that this needs until then.
-func (v *vec) neonAddress(m Mem) (Mem, []Reg) {
-	if m.Index.Kind == KindNone {
-		return m, nil
-	}
-	if m.Scale != 1 {
-		panic(v.Name + ": an index with a scale")
-	}
-	r := v.GP("address")
-	v.Op("ADD", m.Index, m.Base, r)
-	return At(r, m.Disp), []Reg{r}
-}
-
 // neonConstant is the constant's place in the table, to which the register pool points.
 func (v *vec) neonConstant(x ...uint32) Mem {
 	key := [4]uint32(x)

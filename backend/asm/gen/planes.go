@@ -49,6 +49,7 @@ type planes struct {
 	col                  Reg     // byte offset of the output columns
 	masks                Reg     // of the edge block
 	kmasks               []Reg   // AVX-512: of each load of an edge block and of its store
+	index                []Reg   // arm64: byte offset of each load in a row
 	edge                 bool
 	fill                 Reg // a register of `outside`, unless that is 0
 	order                Mem // AVX-512: the order of lanes, see ordered
@@ -83,6 +84,8 @@ func (p *planes) at(i, load int) Mem {
 func (p *planes) load(i, load int, to Reg) {
 	m := p.at(i, load)
 	switch {
+	case p.ISA.arm():
+		p.neonLoad(i, load, to)
 	case !p.edge:
 		p.Op("VMOVUPS", m, to)
 	case p.evex() && p.outside == 0:
@@ -105,6 +108,15 @@ func (p *planes) load(i, load int, to Reg) {
 // run writes the loops around the body, which computes a block of all rows; start sets up what a plane needs.
 func (p *planes) run(start, body func()) {
 	isa := p.ISA
+	if isa.arm() {
+		block := body
+		body = func() {
+			p.neonIndexes()
+			block()
+			p.Free(p.index...)
+			p.index = nil
+		}
+	}
 	plane, group := p.Label("plane"), p.Label("rows")
 	p.Bind(plane)
 	start()
@@ -139,7 +151,7 @@ func (p *planes) run(start, body func()) {
 	p.Free(p.kmasks...)
 	p.kmasks = nil
 	p.edge = false
-	p.Op("ADDQ", Imm((p.loads()+1)*isa.Width), p.masks)
+	p.Op("ADDQ", Imm(p.edgeBytes()), p.masks)
 	p.Op("ADDQ", Imm(isa.Width), p.col)
 	p.Op("DECQ", count)
 	p.Op("JNZ", edge)
@@ -206,7 +218,7 @@ func (p *planes) pointers() {
 // ordered brings the lanes of a result into order: with a stride of 2 VSHUFPS takes them from two vectors by quarters.
 func (p *planes) ordered(acc Reg) {
 	switch {
-	case p.stride == 1:
+	case p.stride == 1, p.ISA.arm():
 	case p.evex():
 		t := p.V("order")
 		if p.order.sym == "" {
@@ -234,6 +246,8 @@ func (p *planes) store(acc []Reg) {
 		switch {
 		case !p.edge:
 			p.Op("VMOVUPS", x, At(dst, 0))
+		case p.ISA.arm():
+			p.neonStore(x, dst)
 		case p.evex():
 			p.Masked("VMOVUPS", p.kmasks[p.loads()], x, At(dst, 0))
 		default:

@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 // windowShapes are the windows that depthwise convolution has kernels for: rows and columns, stride, and how many output
-// rows are computed at a time with AVX-512 and with AVX2.
+// rows are computed at a time where there are 32 registers and with AVX2.
 var windowShapes = []struct{ kh, kw, stride, wide, narrow int }{
 	{3, 3, 1, 4, 4}, {3, 3, 2, 2, 2}, {5, 5, 1, 4, 2}, {5, 5, 2, 2, 2},
 }
@@ -22,10 +22,10 @@ func depthwisePlanesFamily() *Family {
 			"		Dst[y][x] = clip(acc + Bias)\n" +
 			"	}}",
 	}
-	for _, isa := range []*ISA{AVX2, AVX512} {
+	for _, isa := range vecISAs {
 		for _, s := range windowShapes {
 			rows := s.narrow
-			if isa == AVX512 {
+			if isa != AVX2 {
 				rows = s.wide
 			}
 			name := fmt.Sprintf("depthwisePlanes%dx%dStride%d%s", s.kh, s.kw, s.stride, isa.Suffix)
@@ -37,7 +37,14 @@ func depthwisePlanesFamily() *Family {
 
 func depthwisePlanes(p *planes) *Kernel {
 	var w []Reg // the weights, where there are registers for them
-	if n := p.kh * p.kw; p.FreeV() >= n+p.rows+p.kh/3*3 {
+	load := func(from Reg) {
+		for i, x := range w {
+			p.Op("VBROADCASTSS", At(from, 4*i), x)
+		}
+	}
+	if n := p.kh * p.kw; p.ISA.arm() {
+		w, load = p.neonWeights()
+	} else if p.FreeV() >= n+p.rows+p.kh/3*3 {
 		for range n {
 			w = append(w, p.V("weight"))
 		}
@@ -45,9 +52,7 @@ func depthwisePlanes(p *planes) *Kernel {
 	p.run(func() {
 		from := p.Load("W")
 		p.Op("ADDQ", p.Field("OffW"), from)
-		for i, x := range w {
-			p.Op("VBROADCASTSS", At(from, 4*i), x)
-		}
+		load(from)
 		p.Free(from)
 	}, func() {
 		acc := make([]Reg, p.rows)
@@ -73,15 +78,18 @@ func (p *planes) sums(w, acc []Reg) {
 		tap := func(x Reg, j int) {
 			for r := range acc {
 				row := i - r*p.stride
+				t := row*p.kw + j
 				switch {
 				case row < 0 || row >= p.kh || j >= p.kw:
+				case p.ISA.arm():
+					p.Op("FMLA.4S", w[t/4].Lane(t%4), x, acc[r])
 				case w != nil:
-					p.Op("VFMADD231PS", x, w[row*p.kw+j], acc[r])
+					p.Op("VFMADD231PS", x, w[t], acc[r])
 				default:
-					t := p.V("weight")
-					p.Op("VBROADCASTSS", At(from, 4*(row*p.kw+j)), t)
-					p.Op("VFMADD231PS", x, t, acc[r])
-					p.Free(t)
+					y := p.V("weight")
+					p.Op("VBROADCASTSS", At(from, 4*t), y)
+					p.Op("VFMADD231PS", x, y, acc[r])
+					p.Free(y)
 				}
 			}
 		}

@@ -24,7 +24,7 @@ func poolPlanesFamily() *Family {
 			"		Dst[y][x] = acc\n" +
 			"	}}",
 	}
-	for _, isa := range []*ISA{AVX2, AVX512} {
+	for _, isa := range vecISAs {
 		for _, s := range poolShapes {
 			for _, op := range []string{"Max", "Sum"} {
 				p := newPlanes(fmt.Sprintf("poolPlanes%s%dx%dStride%d%s", op, s.kh, s.kw, s.stride, isa.Suffix), isa, s.kh, s.kw, s.stride, 1)
@@ -92,6 +92,8 @@ func (p *planes) combine(x, acc Reg) {
 	switch {
 	case p.outside == 0:
 		p.Op("VADDPS", x, acc, acc)
+	case p.ISA.arm():
+		p.neonLarger(x, acc)
 	case p.evex():
 		k := p.Mask("nan")
 		p.Op("VCMPPS", Imm(unordered), x, x, k)

@@ -19,7 +19,7 @@ func TestPlanes(t *testing.T) {
 		{depthwisePlanesFamily(), asm.DepthwisePlanesKernels[1:], asm.DepthwisePlanesScalar.Call},
 		{poolPlanesFamily(), asm.PoolPlanesKernels[1:], asm.PoolPlanesScalar.Call},
 	} {
-		for i, k := range f.family.Kernels {
+		for i, k := range interpreted(f.family) {
 			t.Run(k.Name, func(t *testing.T) {
 				t.Parallel()
 				for j, g := range asmtest.PlanesCases(f.kernels[i]) {
@@ -51,7 +51,7 @@ func TestPlanesArgsLayout(t *testing.T) {
 
 // TestWinograd runs the transforms in the interpreter, against the reference in Go.
 func TestWinograd(t *testing.T) {
-	for i, k := range winogradFamily().Kernels {
+	for i, k := range interpreted(winogradFamily()) {
 		for _, g := range asmtest.WinogradCases(asm.WinogradKernels[i+1]) {
 			a := g.Winograd
 			asm.WinogradScalar.Call(&a)

@@ -37,7 +37,7 @@ func winogradFamily() *Family {
 		Name: "winograd", Type: "Winograd", Args: args, Scalar: "winogradScalar",
 		Doc: "Winograd is a transform of tiles for convolution with 3x3 kernels: of the input, or of the products back.",
 	}
-	for _, isa := range []*ISA{AVX2, AVX512} {
+	for _, isa := range vecISAs {
 		f.Kernels = append(f.Kernels, winogradInput(isa, args), winogradOutput(isa, args))
 	}
 	return f
