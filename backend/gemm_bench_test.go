@@ -16,10 +16,10 @@ import (
 // percentile of many short samples; -benchtime 1x is enough.
 func BenchmarkGemm(b *testing.B) {
 	for _, k := range All() {
-		for _, kind := range []string{"u8s8", "f32", "f16"} {
+		for _, kind := range []string{"u8s8", "u8s8flat", "f32", "f16"} {
 			for _, kn := range [][2]int{{384, 384}, {384, 1536}, {1536, 384}, {768, 3072}} {
 				for _, m := range []int{1, 8, 32, 128} {
-					if k.Name() == "scalar" {
+					if k.Name() == "scalar" || kind == "u8s8flat" && k.u8c8.isa == asm.Scalar {
 						continue
 					}
 					b.Run(fmt.Sprintf("%s/%s/K%dN%d/M%d", kind, k.Name(), kn[0], kn[1], m), func(b *testing.B) {
@@ -37,9 +37,13 @@ func benchJob(k *Kernels, kind string, m, n, depth int) (run func(), isa asm.ISA
 	f := func() float32 { return float32(r.NormFloat64()) }
 	c, epi := make([]float32, m*n), Epilogue{Bias: random(n, f)}
 	switch kind {
-	case "u8s8":
+	case "u8s8", "u8s8flat": // weights as of a trained layer, and so large throughout that they have no clipped form
 		lda := k.StrideU8(depth)
-		b := k.PackI8(random(depth*n, func() int8 { return int8(r.Uint32()) }), depth, n, n, false, random(n, f), nil)
+		values := weights(r, depth*n)
+		if kind == "u8s8flat" {
+			values = random(depth*n, func() int8 { return int8(r.Uint32()) })
+		}
+		b := k.PackI8(values, depth, n, n, false, random(n, f), nil)
 		g := &GemmU8S8{M: m, A: random(m*lda, func() uint8 { return uint8(r.Uint32()) }), LDA: lda, ZeroA: make([]int32, m),
 			ScaleA: random(m, f), B: b, C: c, LDC: n, Epi: epi}
 		return func() { g.Init(k, 1); g.Do(0, g.Tasks()) }, k.u8s8.isa, depth * n
@@ -55,7 +59,7 @@ func benchGemm(b *testing.B, k *Kernels, kind string, m, n, depth int) {
 	run, isa, bytes := benchJob(k, kind, m, n, depth)
 	peak := asm.PeakScalar
 	for i, p := range asm.PeakKernels {
-		if p.ISA == isa && (kind == "u8s8") == !strings.Contains(p.Name, "FMA") {
+		if p.ISA == isa && strings.HasPrefix(kind, "u8s8") == !strings.Contains(p.Name, "FMA") {
 			peak = asm.Peak(i)
 		}
 	}

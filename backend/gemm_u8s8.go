@@ -89,13 +89,23 @@ func (g *GemmU8S8) Do(lo, hi int) {
 	made := g.k.scratch.Get().(*[]int16)
 	stride, block := g.k.StrideU8(g.B.K), -1
 	var lda int
+	var columns clippedRows
 	for i := lo; i < hi; i++ {
 		row0, row1 := g.plan.rows(i/g.plan.groups, g.k.u8s8.mr)
+		clip := g.B.clip != nil && row1-row0 >= clipRows
 		if b := i / g.plan.groups; b != block {
 			block = b
-			lda = g.prepare(made, row0, row1, stride)
+			if clip {
+				columns = g.columns(made, row0, row1, stride)
+			} else {
+				lda = g.prepare(made, row0, row1, stride)
+			}
 		}
-		g.task(i, row0, row1, pointer(*made), lda, nil)
+		if clip {
+			g.clippedTask(i, row0, row1, &columns)
+		} else {
+			g.task(i, row0, row1, pointer(*made), lda, nil)
+		}
 	}
 	g.k.scratch.Put(made)
 }
@@ -117,44 +127,61 @@ func grow(s *[]int16, n int) []int16 {
 	return (*s)[:n]
 }
 
+// rowArgs are what kernels read per row of a block.
+type rowArgs struct {
+	zero, sum [maxRows]int32
+	scale     [maxRows]float32
+}
+
+// rows are the zero points, sums and scales of a block of rows.
+func (g *GemmU8S8) rows(row0, row1 int) (a rowArgs) {
+	for r := row0; r < row1; r++ {
+		a.zero[r-row0] = g.k.form.zero(g.ZeroA[min(r, len(g.ZeroA)-1)])
+	}
+	if g.B.zero != nil {
+		for r := row0; r < row1; r++ {
+			a.sum[r-row0] = g.RowSumA[r] - int32(g.B.K)*g.k.form.less()
+		}
+	}
+	if g.CI == nil {
+		for r := row0; r < row1; r++ {
+			a.scale[r-row0] = g.ScaleA[min(r, len(g.ScaleA)-1)]
+		}
+	}
+	return a
+}
+
+// args are the arguments of a kernel of a layout, all but A, B and K, for a part that starts in row r of a block.
+func (g *GemmU8S8) args(c *part, l *layout, rows *rowArgs, r int) asm.ArgsGemm {
+	b := g.B
+	args := asm.ArgsGemm{
+		PanelB: int64(c.nv * l.vec * l.padded(b.K)), LDC: int64(4 * g.LDC),
+		Tiles: int64(c.tiles), Panels: int64(c.panels), Cols: int64(c.cols),
+		Comp: &b.comp[c.col], ZeroA: &rows.zero[r],
+	}
+	if b.zero != nil {
+		args.ZeroB, args.RowSum = &b.zero[c.col], &rows.sum[r]
+	}
+	if g.CI != nil {
+		args.C, args.Flags = unsafe.Pointer(&g.CI[c.row*g.LDC+c.col]), asm.GemmInt
+	} else {
+		args.C, args.ScaleA, args.ScaleB = unsafe.Pointer(&g.C[c.row*g.LDC+c.col]), &rows.scale[r], &b.scale[c.col]
+		g.Epi.set(&args, c.row, c.col)
+	}
+	return args
+}
+
 // task computes a block of rows, which lie at a, by a group of panels. sums is memory for AMX.
 //
 //go:noinline
 func (g *GemmU8S8) task(i, row0, row1 int, a unsafe.Pointer, lda int, sums *int32) {
 	l, b := &g.k.u8s8, g.B
-	var zero [maxRows]int32
-	var scale [maxRows]float32
-	for r := row0; r < row1; r++ {
-		zero[r-row0] = g.k.form.zero(g.ZeroA[min(r, len(g.ZeroA)-1)])
-	}
-	var sum [maxRows]int32
-	if b.zero != nil {
-		for r := row0; r < row1; r++ {
-			sum[r-row0] = g.RowSumA[r] - int32(b.K)*g.k.form.less()
-		}
-	}
-	if g.CI == nil {
-		for r := row0; r < row1; r++ {
-			scale[r-row0] = g.ScaleA[min(r, len(g.ScaleA)-1)]
-		}
-	}
+	rows := g.rows(row0, row1)
 	p0, p1 := g.plan.group(i % g.plan.groups)
 	l.sweep(&g.plan, row0, row1, p0, p1, func(c part) {
-		args := asm.ArgsGemm{
-			A: unsafe.Add(a, (c.row-row0)*lda), LDA: int64(lda), B: b.at(c.col), K: int64(ceil(b.K, l.depth)),
-			PanelB: int64(c.nv * l.vec * l.padded(b.K)), LDC: int64(4 * g.LDC),
-			Tiles: int64(c.tiles), Panels: int64(c.panels), Cols: int64(c.cols),
-			Comp: &b.comp[c.col], ZeroA: &zero[c.row-row0],
-		}
-		if b.zero != nil {
-			args.ZeroB, args.RowSum = &b.zero[c.col], &sum[c.row-row0]
-		}
-		if g.CI != nil {
-			args.C, args.Flags = unsafe.Pointer(&g.CI[c.row*g.LDC+c.col]), asm.GemmInt
-		} else {
-			args.C, args.ScaleA, args.ScaleB = unsafe.Pointer(&g.C[c.row*g.LDC+c.col]), &scale[c.row-row0], &b.scale[c.col]
-			g.Epi.set(&args, c.row, c.col)
-		}
+		args := g.args(&c, l, &rows, c.row-row0)
+		args.A, args.LDA = unsafe.Add(a, (c.row-row0)*lda), int64(lda)
+		args.B, args.K = b.at(c.col), int64(ceil(b.K, l.depth))
 		kernel := asm.GemmU8S8(c.tile)
 		if d := &asm.GemmU8S8Kernels[kernel]; d.ISA == asm.AMX {
 			config := asm.TileConfig(c.height, d.M)

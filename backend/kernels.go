@@ -19,7 +19,10 @@ type Kernels struct {
 	scratch        *sync.Pool // of *[]int16, for A in that form
 	floats         *sync.Pool // of *[]float32
 	transpose      asm.Transpose
-	interleave     asm.Interleave
+	interleave     map[int]asm.Interleave // by the rows that they bring together
+	u8c8           layout                 // of clipped int8 matrices, Scalar where there are none
+	rest           asm.Rest
+	columns        asm.Columns
 	bindRows       int // rows up to which a product reads a float32 B in place
 }
 

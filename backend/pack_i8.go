@@ -19,11 +19,12 @@ type PackedI8 struct {
 	zero   []int32   // Zero padded
 	big    bool      // sums do not fit comp: it is 0 and zero points are left to Go
 	data   []int8
+	clip   *clipped // nil where there is none
 }
 
 // Bytes is the memory of the packed matrix with its parameters.
 func (p *PackedI8) Bytes() int64 {
-	return int64(len(p.data)) + 4*int64(len(p.sums)+len(p.comp)+len(p.scale)+len(p.zero)+len(p.Scale)+len(p.Zero))
+	return p.clip.bytes() + int64(len(p.data)) + 4*int64(len(p.sums)+len(p.comp)+len(p.scale)+len(p.zero)+len(p.Scale)+len(p.Zero))
 }
 
 // MaxDepthI8 is the largest K for which the int32 sum of u8 x s8 products cannot overflow.
@@ -34,6 +35,7 @@ const MaxDepthI8 = (1<<31 - 1) / (255 * 128)
 func (k *Kernels) PackI8(b []int8, K, N, ldb int, trans bool, scale []float32, zero []int32) *PackedI8 {
 	p := new(PackedI8)
 	k.PackI8Into(p, b, K, N, ldb, trans, scale, zero)
+	p.clip = k.clip(p, b, ldb, trans)
 	return p
 }
 
@@ -145,8 +147,8 @@ func (k *Kernels) packPanel(p *PackedI8, b []int8, i, ldb int, trans bool) {
 	}
 	b = b[col:][:extent(K, cols, ldb)]
 	k0, c0 := K-K%l.depth, cols&^15
-	if k.interleave != 0 && k0 > 0 && c0 > 0 {
-		k.interleave.Call(&asm.ArgsInterleave{Dst: &panel[0], LDD: int64(l.depth * w), Src: &b[0], LDS: int64(ldb), K: int64(k0), Cols: int64(c0)})
+	if interleave := k.interleave[l.depth]; interleave != 0 && k0 > 0 && c0 > 0 {
+		interleave.Call(&asm.ArgsInterleave{Dst: &panel[0], LDD: int64(l.depth * w), Src: &b[0], LDS: int64(ldb), K: int64(k0), Cols: int64(c0)})
 	} else {
 		c0 = 0
 	}

@@ -48,23 +48,27 @@ func All() []*Kernels {
 		if !asm.Has(t.ints) || !asm.Has(t.floats) {
 			continue
 		}
-		k := &Kernels{name: t.name, bindRows: nearRows, vec: asm.NewVector(t.ints)}
+		k := &Kernels{name: t.name, bindRows: nearRows, vec: asm.NewVector(t.ints), interleave: map[int]asm.Interleave{}}
 		k.u8s8 = intLayout(t.ints)
 		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats)
 		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats)
 		switch t.floats {
 		case asm.AVX2, asm.AVX512:
-			k.transpose, k.interleave = asm.TransposeAVX2, asm.Interleave4AVX2
+			k.transpose = asm.TransposeAVX2
+			k.interleave[2], k.interleave[4] = asm.Interleave2AVX2, asm.Interleave4AVX2
 		case asm.NEON:
 			k.transpose = asm.TransposeNEON
 		}
 		switch t.ints {
 		case asm.AVX2:
-			k.form, k.interleave = wideA, asm.Interleave2AVX2
+			k.form, k.rest, k.columns = wideA, asm.RestAVX2, asm.ColumnsAVX2
+			k.u8c8 = newLayout(asm.GemmU8C8Kernels[:], asm.AVX2, 8, 4, 32)
+			k.u8c8.pad = clipGroup
 		case asm.NEON:
 			k.form = signedA
 		case asm.NEONDOT:
-			k.form, k.interleave = signedA, asm.Interleave4NEON
+			k.form = signedA
+			k.interleave[4] = asm.Interleave4NEON
 		case asm.NEONI8MM:
 			k.form = pairsA
 		}

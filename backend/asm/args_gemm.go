@@ -38,6 +38,9 @@ type ArgsGemm struct {
 	OffB     int64          // 0
 	OffCol   int64          // 0
 	Left     int64          // 0
+	Init     *int32         // sums to start from, as rows of C's columns, or nil (clipped integers only, as the next two)
+	LDI      int64          // bytes between rows of Init
+	OffI     int64          // 0
 	Rows     int64          // rows of a tile (this and all that follow: AMX only)
 	Chunk    int64          // steps of K that all tiles do before the next, at least 1
 	Config   *uint8         // 64 bytes of tile configuration

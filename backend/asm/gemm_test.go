@@ -47,6 +47,13 @@ func TestGemmU8S8(t *testing.T) {
 	})
 }
 
+func TestGemmU8C8(t *testing.T) {
+	testKernels(t, asm.GemmU8C8Kernels[1:], func(t *testing.T, i int, d asm.Kernel) {
+		k := asm.GemmU8C8(i + 1)
+		checkGemm(t, asmtest.GemmCases(d, "clipped"), k.Call, k.Reference)
+	})
+}
+
 func TestGemmF32(t *testing.T) {
 	testKernels(t, asm.GemmF32Kernels[:], func(t *testing.T, i int, d asm.Kernel) {
 		k := asm.GemmF32(i)

@@ -76,7 +76,7 @@ func depth(isa asm.ISA) int {
 	return 4
 }
 
-// GemmCases are calls for a kernel. kind is the type of its B: int8, float32 or float16.
+// GemmCases are calls for a kernel. kind is the type of its B: int8, clipped, float32 or float16.
 func GemmCases(d asm.Kernel, kind string) []*Gemm {
 	m, n, w := max(d.M, 1), d.N, 16
 	switch d.ISA {
@@ -113,6 +113,9 @@ func GemmCases(d asm.Kernel, kind string) []*Gemm {
 			switch kind {
 			case "int8":
 				r.ints(d.ISA, rows, n, panels, k, depth(d.ISA))
+			case "clipped":
+				r.ints(d.ISA, rows, n, panels, k, 8)
+				r.init(rows, cols)
 			case "float32":
 				r.floats(rows, cols, n, panels, k)
 			case "float16":
@@ -161,7 +164,11 @@ func (m maker) ints(isa asm.ISA, rows, n, panels, k, depth int) {
 	}
 	a.PanelB = int64(n * k * depth)
 	n *= panels
-	a.B = unsafe.Pointer(fill(m, n*k*depth, func() int8 { return [4]int8{int8(m.Uint32()), -128, 127, -128}[mode] }))
+	weight := func() int8 { return [4]int8{int8(m.Uint32()), -128, 127, -128}[mode] }
+	if isa == asm.AVX2 && depth == 8 { // four add up to at most 128
+		weight = func() int8 { return [4]int8{int8(m.IntN(65) - 32), -32, 32, -32}[mode] }
+	}
+	a.B = unsafe.Pointer(fill(m, n*k*depth, weight))
 	a.Comp = fill(m, n, func() int32 { return int32(m.Uint32()) & (0x7fff<<16 | 127) })
 	if mode > 0 {
 		a.Comp = fill(m, n, func() int32 { return -1<<31 | 127 })
@@ -180,6 +187,15 @@ func (m maker) ints(isa asm.ISA, rows, n, panels, k, depth int) {
 	if m.IntN(3) == 0 {
 		a.Flags |= asm.GemmInt
 		m.g.Int = true
+	}
+}
+
+// init sets sums to start from, in most cases.
+func (m maker) init(rows, cols int) {
+	a := &m.g.Args
+	if m.IntN(3) > 0 {
+		a.LDI = int64(4 * ((cols+15)&^15 + m.IntN(3)))
+		a.Init = fill(m, (rows-1)*int(a.LDI/4)+(cols+15)&^15, func() int32 { return int32(m.Uint32()) >> 8 })
 	}
 }
 

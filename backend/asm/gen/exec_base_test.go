@@ -129,6 +129,7 @@ func execBase() map[string]step {
 		"VMOVD":      move(4, low(32)),
 		"MOVLQZX":    move(4, low(32)),
 		"MOVBQZX":    move(1, low(8)),
+		"MOVWQZX":    move(2, low(16)),
 		"MOVLQSX":    move(4, func(v uint64) uint64 { return uint64(int64(int32(v))) }),
 		"KMOVW":      move(2, low(16)),
 		"KMOVD":      move(4, low(32)),

@@ -37,6 +37,9 @@ var gemmArgs = &Args{Name: "Gemm", Fields: []Field{
 	{"OffB", "int64", "0"},
 	{"OffCol", "int64", "0"},
 	{"Left", "int64", "0"},
+	{"Init", "*int32", "sums to start from, as rows of C's columns, or nil (clipped integers only, as the next two)"},
+	{"LDI", "int64", "bytes between rows of Init"},
+	{"OffI", "int64", "0"},
 	{"Rows", "int64", "rows of a tile (this and all that follow: AMX only)"},
 	{"Chunk", "int64", "steps of K that all tiles do before the next, at least 1"},
 	{"Config", "*uint8", "64 bytes of tile configuration"},
@@ -72,6 +75,8 @@ type tile struct {
 	masks  Reg // AVX2: address of the masks of Cols among them
 
 	nextPanel, nextTile, done Label
+
+	clipped bool // the kernel is of gemmU8C8Family
 
 	aStep, bWidth int // bytes of A per step, bytes of B per vector and step
 	loadB         func(from Mem, to Reg)
@@ -160,7 +165,11 @@ func (t *tile) begin() {
 
 // advance moves the offsets to the next tile's rows, or to the first of the next panel, and jumps back while there are any.
 func (t *tile) advance() {
-	for _, p := range [][2]string{{"OffA", "LDA"}, {"OffC", "LDC"}, {"OffR", "LDR"}} {
+	matrices := [][2]string{{"OffA", "LDA"}, {"OffC", "LDC"}, {"OffR", "LDR"}}
+	if t.clipped {
+		matrices = append(matrices, [2]string{"OffI", "LDI"})
+	}
+	for _, p := range matrices {
 		r := t.GP("advance")
 		t.Op("MOVQ", Imm(t.mr), r)
 		t.Op("IMULQ", t.Field(p[1]), r)
@@ -172,8 +181,8 @@ func (t *tile) advance() {
 	t.Op("JNZ", t.nextTile)
 	r := t.GP("zero")
 	t.Op("XORQ", r, r)
-	for _, off := range []string{"OffA", "OffC", "OffR", "OffRow"} {
-		t.Op("MOVQ", r, t.Field(off))
+	for _, p := range append(matrices, [2]string{"OffRow"}) {
+		t.Op("MOVQ", r, t.Field(p[0]))
 	}
 	t.Op("MOVQ", t.Field("PanelB"), r)
 	t.Op("ADDQ", r, t.Field("OffB"))

@@ -80,6 +80,11 @@ func (t *tile) integers() {
 		}
 	}
 	t.Free(zero, comp, x)
+	if t.clipped {
+		t.pairs()
+		t.finish(true)
+		return
+	}
 	sets := t.sets()
 	a, _, free := t.rows("A", "LDA", "OffA")
 	b, n := t.offset("B", "OffB"), t.Load("K")

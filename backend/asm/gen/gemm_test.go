@@ -19,6 +19,7 @@ func TestGemm(t *testing.T) {
 		reference func(i int, a *asm.ArgsGemm)
 	}{
 		{gemmU8S8Family(), "int8", func(i int, a *asm.ArgsGemm) { asm.GemmU8S8(i).Reference(a) }},
+		{gemmU8C8Family(), "clipped", func(i int, a *asm.ArgsGemm) { asm.GemmU8C8(i).Reference(a) }},
 		{gemmF32Family(), "float32", func(i int, a *asm.ArgsGemm) { asm.GemmF32(i).Reference(a) }},
 		{gemmF16Family(), "float16", func(i int, a *asm.ArgsGemm) { asm.GemmF16(i).Reference(a) }},
 	} {

@@ -11,6 +11,7 @@ func families() []*Family {
 	return append([]*Family{
 		peakFamily(),
 		gemmU8S8Family(), gemmF32Family(), gemmF16Family(),
+		gemmU8C8Family(), restFamily(), columnsFamily(),
 		widenFamily(), signedFamily(), pairFamily(), transposeFamily(), interleaveFamily(),
 		convFamily(), depthwiseFamily(), depthwisePlanesFamily(), poolPlanesFamily(), winogradFamily(),
 	}, vecFamilies()...)

@@ -29,7 +29,7 @@ var ops = map[string]opInfo{
 	"ADDQ": {forms: formALU}, "SUBQ": {forms: formALU}, "ANDQ": {forms: formALU}, "ORQ": {forms: formALU}, "XORQ": {forms: formALU},
 	"IMULQ": {forms: "rm r"}, "SHLQ": {forms: "i r"}, "SHRQ": {forms: "i r"}, "SARQ": {forms: "i r"}, "NEGQ": {forms: "r"},
 	"INCQ": {forms: "rm"}, "DECQ": {forms: "rm"}, "TESTQ": {forms: "ri r|ri m"}, "CMPQ": {forms: "r rmi|m ri"},
-	"SHLXQ": {forms: "r rm r"}, "MOVLQSX": {forms: "rm r"}, "MOVLQZX": {forms: "rm r"}, "MOVBQZX": {forms: "rm r"},
+	"SHLXQ": {forms: "r rm r"}, "MOVLQSX": {forms: "rm r"}, "MOVLQZX": {forms: "rm r"}, "MOVWQZX": {forms: "rm r"}, "MOVBQZX": {forms: "rm r"},
 
 	// Moves.
 	"VMOVUPS": {forms: "vm v|v m"}, "VMOVAPS": {forms: "v v"}, "VMOVDQU": {forms: "vm v|v m"}, "VMOVDQA": {forms: "v v"},
