@@ -136,8 +136,15 @@ func (p *profile) wall() (total time.Duration) {
 	return total
 }
 
-// rate is n per nanosecond of the row, so in thousands of millions a second; 0 where there is nothing to count.
-func (r *profileRow) rate(n int64) float64 { return float64(n) / float64(max(1, r.total)) }
+// rate is n, a sum over the runs, per nanosecond, so in thousands of millions a second; 0 where there is nothing to count.
+// It takes the median run, since a mean would count what other programs took.
+func (r *profileRow) rate(n int64) float64 {
+	d := summarize(r.perRun).median
+	if d == 0 { // not in every run
+		return float64(n) / float64(max(1, r.total))
+	}
+	return float64(n) / float64(len(r.perRun)) / float64(d)
+}
 
 // Runs that a profile is taken from, unless their number is given.
 const (
@@ -167,12 +174,11 @@ func (e *env) observe(s *qrun.Session, in qrun.Tensors, runs int) (*profile, err
 	}
 }
 
-// shapesText is a node's tensors without what they have in common.
+// shapesText has the matrices among a node's inputs, or all where there is none, and its first output.
 func (r *profileRow) shapesText() string {
-	const most = 3
-	in := r.in
-	if len(in) > most {
-		in = append(slices.Clone(in[:most]), "...")
+	in := slices.DeleteFunc(slices.Clone(r.in), func(s string) bool { return !strings.Contains(s, " ") })
+	if len(in) == 0 {
+		in = r.in
 	}
-	return strings.Join(in, " ") + " -> " + strings.Join(r.out, " ")
+	return strings.Join(append(slices.Clone(in), "->"), " ") + " " + strings.Join(r.out[:min(1, len(r.out))], "")
 }
