@@ -43,7 +43,7 @@ func Describe(path string) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine("")
+	e, err := newEngine("", nil)
 	if err != nil {
 		return nil, err
 	}

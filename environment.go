@@ -27,15 +27,8 @@ type Env struct {
 
 // Environment says on what sessions of this process compute.
 func Environment() Env {
-	e := Env{Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), Features: backend.Features(),
+	e := Env{Version: moduleVersion(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), Features: backend.Features(),
 		Threads: runtime.GOMAXPROCS(0)}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
-			if strings.HasSuffix(m.Path, "/qrun") && m.Version != "" {
-				e.Version = m.Version
-			}
-		}
-	}
 	for _, k := range backend.All() {
 		e.Backends = append(e.Backends, k.Name())
 	}
@@ -43,6 +36,19 @@ func Environment() Env {
 		e.Backend = k.Name()
 	}
 	return e
+}
+
+// moduleVersion is the version of this module in the program.
+func moduleVersion() string {
+	version := "(devel)"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
+			if strings.HasSuffix(m.Path, "/qrun") && m.Version != "" {
+				version = m.Version
+			}
+		}
+	}
+	return version
 }
 
 // cpuName reads the processor's name where the system tells it.

@@ -29,7 +29,7 @@ func TraceLayers(ctx context.Context, path string, in Tensors, profile Profile, 
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine("")
+	e, err := newEngine("", nil)
 	if err != nil {
 		return nil, err
 	}

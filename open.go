@@ -10,6 +10,7 @@ import (
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/internal/packcache"
 	"github.com/qrun-onnx/qrun/onnx"
 	"github.com/qrun-onnx/qrun/ops"
 	"github.com/qrun-onnx/qrun/ops/dynquant"
@@ -61,12 +62,17 @@ func newSession(m *onnx.Model, o *Options, start time.Time) (*Session, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	e, err := newEngine(o.Backend)
+	cache := new(packcache.Cache)
+	var packs backend.PackCache // nil without a directory
+	if o.CacheDir != "" {
+		packs = cache
+	}
+	e, err := newEngine(o.Backend, packs)
 	if err != nil {
 		return nil, err
 	}
 	s := &Session{k: e.k, report: &Report{}, onNode: o.OnNode, log: o.Logger, steps: steps}
-	g, err := e.prepare(m, o, s)
+	g, err := e.prepare(m, o, s, cache)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +83,9 @@ func newSession(m *onnx.Model, o *Options, start time.Time) (*Session, error) {
 	}
 	m.Source().ReleasePages() // what was packed is not read again
 	s.step("pack", start)
+	start = time.Now()
+	s.saveCache(cache)
+	s.step("keep", start)
 	return s, nil
 }
 
@@ -87,7 +96,7 @@ type engine struct {
 }
 
 // newEngine chooses the kernels: those asked for, else those of the environment variable QRUN_BACKEND, else the best.
-func newEngine(tier string) (*engine, error) {
+func newEngine(tier string, cache backend.PackCache) (*engine, error) {
 	if tier == "" {
 		tier = os.Getenv("QRUN_BACKEND")
 	}
@@ -95,6 +104,7 @@ func newEngine(tier string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	k = k.WithCache(cache)
 	reg, err := graph.NewRegistry(append(ops.Defs(k), dynquant.Defs(k)...))
 	if err != nil {
 		return nil, err
@@ -103,13 +113,16 @@ func newEngine(tier string) (*engine, error) {
 }
 
 // prepare builds the graph, rewrites it and, when asked, quantizes it.
-func (e *engine) prepare(m *onnx.Model, o *Options, s *Session) (*graph.Graph, error) {
+func (e *engine) prepare(m *onnx.Model, o *Options, s *Session, cache *packcache.Cache) (*graph.Graph, error) {
 	start := time.Now()
 	g, err := graph.Build(m, e.reg)
 	if err != nil {
 		return nil, err
 	}
 	s.step("build", start)
+	start = time.Now()
+	s.openCache(cache, m, g, o)
+	s.step("cache", start)
 	if err := checkPasses(o.DisablePasses); err != nil {
 		return nil, err
 	}

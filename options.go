@@ -57,6 +57,11 @@ type Options struct {
 	// DisablePasses switches rewriting passes off by name; Passes lists them.
 	DisablePasses []string
 
+	// CacheDir is a directory where packed (and quantized) weights are kept for the next load of the same model with the
+	// same options on the same tier: it is made if need be, and "" keeps nothing. Whoever can write to it decides what
+	// the model computes. A cache that is damaged, or cannot be written, costs time and is no error.
+	CacheDir string
+
 	// Logger hears what was done while loading; nil is silent.
 	Logger *slog.Logger
 	// OnNode is called after every node of every Run, from the Run's goroutine. nil costs nothing.

@@ -23,7 +23,8 @@ type Kernels struct {
 	u8c8           layout                 // of clipped int8 matrices, Scalar where there are none
 	rest           asm.Rest
 	columns        asm.Columns
-	bindRows       int // rows up to which a product reads a float32 B in place
+	packs          PackCache // nil: none
+	bindRows       int       // rows up to which a product reads a float32 B in place
 }
 
 // Name is the tier: scalar, avx2, avxvnni, avx512vnni, amx, neon, neondot, neoni8mm.

@@ -15,10 +15,21 @@ const maxF16 = 65504
 // PackF16 rounds B to float16, to nearest even and clamped to the largest finite values (NaN stays), and packs it as
 // PackF32 does.
 func (k *Kernels) PackF16(b []float32, K, N, ldb int, trans bool) *PackedF16 {
+	rows, cols := K, N
+	if trans {
+		rows, cols = N, K
+	}
+	p := &PackedF16{K: K, N: N, layout: &k.f16}
+	p.data = cached(k, b[:extent(rows, cols, ldb)], recipeOf("f16 of f32", K, N, ldb, trans), K*k.f16.width(N), aligned[uint16],
+		func(data []uint16) { k.roundF16(data, b, K, N, ldb, trans) })
+	return p
+}
+
+// roundF16 rounds b and writes it to panels.
+func (k *Kernels) roundF16(data []uint16, b []float32, K, N, ldb int, trans bool) {
 	l := &k.f16
-	p := &PackedF16{K: K, N: N, layout: l, data: aligned[uint16](K * l.width(N))}
 	if K == 0 || N == 0 {
-		return p
+		return
 	}
 	if !trans {
 		half, row := make([]uint16, packRows*N), make([]float32, N)
@@ -27,15 +38,15 @@ func (k *Kernels) PackF16(b []float32, K, N, ldb int, trans bool) *PackedF16 {
 			for i := range rows {
 				k.RoundHalf(half[i*N:][:N], b[(r+i)*ldb:][:N], row)
 			}
-			packBlock(l, p.data, half, r, rows, K, N, N)
+			packBlock(l, data, half, r, rows, K, N, N)
 		}
-		return p
+		return
 	}
 	half, row := make([]uint16, K), make([]float32, K)
 	for i := range l.panels(N) {
 		col, nv := l.panel(i, N)
 		w := nv * l.vec
-		panel := p.data[col*K:][:w*K]
+		panel := data[col*K:][:w*K]
 		for c := range min(w, N-col) {
 			k.RoundHalf(half, b[(col+c)*ldb:][:K], row)
 			for r, v := range half {
@@ -43,7 +54,6 @@ func (k *Kernels) PackF16(b []float32, K, N, ldb int, trans bool) *PackedF16 {
 			}
 		}
 	}
-	return p
 }
 
 // RoundHalf rounds src to float16 bits, to nearest even and clamped to the largest finite values; NaN stays. row is
@@ -55,28 +65,38 @@ func (k *Kernels) RoundHalf(dst []uint16, src, row []float32) {
 
 // PackF16Bits packs a matrix of float16 bits as PackF32 does.
 func (k *Kernels) PackF16Bits(b []uint16, K, N, ldb int, trans bool) *PackedF16 {
+	rows, cols := K, N
+	if trans {
+		rows, cols = N, K
+	}
+	p := &PackedF16{K: K, N: N, layout: &k.f16}
+	p.data = cached(k, b[:extent(rows, cols, ldb)], recipeOf("f16", K, N, ldb, trans), K*k.f16.width(N), aligned[uint16],
+		func(data []uint16) { k.packF16(data, b, K, N, ldb, trans) })
+	return p
+}
+
+// packF16 writes b to panels.
+func (k *Kernels) packF16(data, b []uint16, K, N, ldb int, trans bool) {
 	l := &k.f16
-	p := &PackedF16{K: K, N: N, layout: l, data: aligned[uint16](K * l.width(N))}
 	if K == 0 {
-		return p
+		return
 	}
 	if !trans {
 		for r := 0; r < K; r += packRows {
-			packBlock(l, p.data, b[r*ldb:], r, min(packRows, K-r), K, N, ldb)
+			packBlock(l, data, b[r*ldb:], r, min(packRows, K-r), K, N, ldb)
 		}
-		return p
+		return
 	}
 	for i := range l.panels(N) {
 		col, nv := l.panel(i, N)
 		w := nv * l.vec
-		panel, cols := p.data[col*K:][:w*K], min(w, N-col)
+		panel, cols := data[col*K:][:w*K], min(w, N-col)
 		for c := range cols {
 			for r, v := range b[(col+c)*ldb:][:K] {
 				panel[r*w+c] = v
 			}
 		}
 	}
-	return p
 }
 
 // Bytes is the memory of the packed matrix.

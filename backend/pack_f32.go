@@ -15,8 +15,13 @@ func (k *Kernels) PackedF32Len(K, N int) int { return K * k.f32.width(N) }
 
 // PackF32 packs B, given as b[i*ldb+j] (row-major [K,N]) or, with trans, as b[j*ldb+i] (row-major [N,K]).
 func (k *Kernels) PackF32(b []float32, K, N, ldb int, trans bool) *PackedF32 {
-	p := new(PackedF32)
-	k.PackF32Into(p, aligned[float32](k.PackedF32Len(K, N)), b, K, N, ldb, trans)
+	p := &PackedF32{K: K, N: N, layout: &k.f32}
+	rows, cols := K, N
+	if trans {
+		rows, cols = N, K
+	}
+	p.data = cached(k, b[:extent(rows, cols, ldb)], recipeOf("f32", K, N, ldb, trans), k.PackedF32Len(K, N), aligned[float32],
+		func(data []float32) { k.PackF32Into(p, data, b, K, N, ldb, trans) })
 	return p
 }
 

@@ -33,14 +33,22 @@ const MaxDepthI8 = (1<<31 - 1) / (255 * 128)
 // PackI8 packs B, given as b[i*ldb+j] (row-major [K,N]) or, with trans, as b[j*ldb+i]. scale and zero may be nil, of
 // length 1 or of length N. A uint8 matrix is packed as int8 by the caller's x^0x80 with zero points less 128.
 func (k *Kernels) PackI8(b []int8, K, N, ldb int, trans bool, scale []float32, zero []int32) *PackedI8 {
-	p := new(PackedI8)
-	k.PackI8Into(p, b, K, N, ldb, trans, scale, zero)
-	p.clip = k.clip(p, b, ldb, trans)
-	return p
+	rows, cols := K, N
+	if trans {
+		rows, cols = N, K
+	}
+	return packI8(k, b[:extent(rows, cols, ldb)], recipeOf("i8", K, N, ldb, trans), K, N, ldb, trans, scale, zero, func() []int8 { return b })
 }
 
 // PackI8Into is PackI8 to a p that was packed before or is new; its memory is used again where it is large enough.
 func (k *Kernels) PackI8Into(p *PackedI8, b []int8, K, N, ldb int, trans bool, scale []float32, zero []int32) {
+	old := *p
+	k.fillI8(p, b, K, N, ldb, trans)
+	p.finish(k, old, scale, zero)
+}
+
+// fillI8 makes the panels of p and the sums of its columns.
+func (k *Kernels) fillI8(p *PackedI8, b []int8, K, N, ldb int, trans bool) {
 	l := &k.u8s8
 	w := l.width(N)
 	old := *p
@@ -49,6 +57,11 @@ func (k *Kernels) PackI8Into(p *PackedI8, b []int8, K, N, ldb int, trans bool, s
 		k.packPanel(p, b, i, ldb, trans)
 	}
 	p.sum(k)
+}
+
+// finish sets what depends on scales and zero points, in memory of old where that is large enough.
+func (p *PackedI8) finish(k *Kernels, old PackedI8, scale []float32, zero []int32) {
+	N, w := p.N, len(p.sums)
 	if scale != nil {
 		p.scale = spread(old.scale, scale, N, w)
 		p.Scale = p.scale[:N]

@@ -6,8 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"sync"
+
+	"github.com/qrun-onnx/qrun/internal/filemap"
 )
 
 // Source is the memory that a model's tensors are views of: the bytes of its file and of its external data. Files are
@@ -63,19 +64,23 @@ func (s *Source) externalBytes(location string) ([]byte, error) {
 	if s.external == nil {
 		s.external = map[string]*blob{}
 	}
+	b.name = location
 	s.external[location] = b
 	return b.data, nil
 }
 
 // blob is the contents of a file.
 type blob struct {
-	data   []byte
-	mapped bool
+	name string // of external data, as in the model
+	path string // where the operating system finds it, "" for one that comes from elsewhere
+	id   filemap.Identity
+	data []byte
+	file *filemap.File // data is its memory; nil for data that was read
 }
 
 func (b *blob) release() {
-	if b != nil && b.mapped {
-		adviseUnneeded(b.data)
+	if b != nil && b.file != nil {
+		b.file.Release(b.data)
 	}
 }
 
@@ -95,27 +100,33 @@ func load(f fs.File, limit int64) (*blob, error) {
 	case info.Mode().IsRegular() && size > limit:
 		return nil, formatErr("it has %d bytes, more than the %d that can be read", size, limit)
 	}
-	if file, ok := f.(*os.File); ok && info.Mode().IsRegular() && size >= minMapped {
-		if data, err := mapFile(file, int(size)); err == nil {
-			b := &blob{data: data, mapped: true}
-			runtime.AddCleanup(b, unmap, data)
+	b := &blob{}
+	file, ok := f.(*os.File)
+	if ok && info.Mode().IsRegular() {
+		b.id = filemap.Identify(file) // before the file is read
+		b.path = file.Name()
+	}
+	if ok && info.Mode().IsRegular() && size >= minMapped {
+		if m, err := filemap.Map(file, int(size)); err == nil {
+			b.file, b.data = m, m.Data
 			return b, nil
 		}
 	}
-	return read(f, info, limit)
+	b.data, err = read(f, info, limit)
+	return b, err
 }
 
-func read(f fs.File, info fs.FileInfo, limit int64) (*blob, error) {
+func read(f fs.File, info fs.FileInfo, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() { // a pipe, or a device without end
 		data, err := io.ReadAll(io.LimitReader(f, limit+1))
 		if err == nil && int64(len(data)) > limit {
 			err = formatErr("it has more than the %d bytes that can be read", limit)
 		}
-		return &blob{data: data}, err
+		return data, err
 	}
 	data := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, fmt.Errorf("reading its %d bytes: %w", len(data), err)
 	}
-	return &blob{data: data}, nil
+	return data, nil
 }

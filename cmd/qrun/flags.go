@@ -19,6 +19,7 @@ type modelFlags struct {
 	minElements int
 	threads     int
 	noPass      []string
+	cache       string
 }
 
 func (f *modelFlags) add(c *cobra.Command) {
@@ -47,6 +48,7 @@ func (f *modelFlags) addChoice(c *cobra.Command) {
 	fl.StringArrayVar(&f.exclude, "exclude", nil, "keep nodes of this name in float; * and ** match any text, repeatable")
 	fl.IntVar(&f.minElements, "min-elements", 0, "smallest weight to quantize, in elements")
 	fl.IntVar(&f.threads, "threads", 0, "goroutines to compute on (default GOMAXPROCS)")
+	fl.StringVar(&f.cache, "cache", "", "directory that keeps packed weights for the next load of the same model")
 	fl.StringArrayVar(&f.noPass, "no-pass", nil, "switch off a rewriting pass, repeatable (qrun env --passes lists them)")
 }
 
@@ -91,7 +93,7 @@ func (f *modelFlags) options(quantize string) (*qrun.Options, error) {
 	if f.threads < 0 {
 		return nil, usagef("--threads %d, want 1 or more", f.threads)
 	}
-	o := &qrun.Options{Quantize: qrun.Quantize(quantize), Threads: f.threads, DisablePasses: f.noPass}
+	o := &qrun.Options{Quantize: qrun.Quantize(quantize), Threads: f.threads, DisablePasses: f.noPass, CacheDir: f.cache}
 	if quantize == "none" {
 		return o, nil
 	}

@@ -25,10 +25,13 @@ type packKey struct {
 	trans               bool
 }
 
+func newLib(k *backend.Kernels) lib {
+	return lib{k: k, mu: new(sync.Mutex), packs: map[packKey]weak.Pointer[[]*backend.PackedI8]{}, bytes: &sync.Pool{New: func() any { return new([]int8) }}}
+}
+
 // Defs lists the quantized operators, for execution with k.
 func Defs(k *backend.Kernels) []graph.Def {
-	l := lib{k: k, mu: new(sync.Mutex), packs: map[packKey]weak.Pointer[[]*backend.PackedI8]{},
-		bytes: &sync.Pool{New: func() any { return new([]int8) }}}
+	l := newLib(k)
 	var defs []graph.Def
 	for _, family := range []func() []graph.Def{
 		l.quantizeRows, l.normRows,

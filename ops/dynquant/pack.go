@@ -1,6 +1,7 @@
 package dynquant
 
 import (
+	"fmt"
 	"slices"
 	"weak"
 
@@ -26,23 +27,22 @@ func (l lib) packFloat(t, scale *tensor.Tensor, trans bool, repeat []int, alpha 
 // packs quantizes each matrix with the scales of its columns and packs it; its products have alpha times these scales.
 func (w *weight) packs(l lib, scale []float32, repeat []int, alpha float32) *[]*backend.PackedI8 {
 	depth, n := w.depth()+len(repeat), w.columns()
-	ld := n
-	if w.trans {
-		ld = depth
-	}
 	result := slices.Clone(scale)
 	for i := range result {
 		result[i] *= alpha
 	}
 	q := l.bytes.Get().(*[]int8)
 	defer l.bytes.Put(q)
-	if len(*q) < depth*n {
-		*q = make([]int8, depth*n)
-	}
 	packs := make([]*backend.PackedI8, w.batches())
 	for b := range packs {
-		w.fill(l.k, (*q)[:depth*n], b, scale, repeat)
-		packs[b] = l.k.PackI8((*q)[:depth*n], depth, n, ld, w.trans, result[b*n:(b+1)*n], nil)
+		src, of := w.float[b*w.depth()*n:(b+1)*w.depth()*n], fmt.Sprintf("quantized, repeat %d, alpha %b", repeat, alpha)
+		packs[b] = l.k.PackQuantized(src, of, depth, n, w.trans, result[b*n:(b+1)*n], func() []int8 {
+			if len(*q) < depth*n {
+				*q = make([]int8, depth*n)
+			}
+			w.fill(l.k, (*q)[:depth*n], b, scale, repeat)
+			return (*q)[:depth*n]
+		})
 	}
 	return &packs
 }

@@ -1,6 +1,7 @@
 package dynquant
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/qrun-onnx/qrun/backend"
@@ -25,6 +26,28 @@ func (w *weight) splits(kern *backend.Kernels) []int {
 	if w.ints != nil {
 		return nil
 	}
+	// The number of channels, then the channels.
+	list, _ := backend.Cached(kern, w.float, w.recipe("splits", nil), func() ([]uint32, error) {
+		found := w.findSplits(kern)
+		list := []uint32{uint32(len(found))}
+		for _, c := range found {
+			list = append(list, uint32(c))
+		}
+		return list, nil
+	})
+	channels := make([]int, len(list)-1)
+	for i, c := range list[1:] {
+		channels[i] = int(c)
+	}
+	return channels
+}
+
+// recipe names what is made of the weight.
+func (w *weight) recipe(what string, repeat []int) string {
+	return fmt.Sprint(what, w.shape, w.trans, repeat)
+}
+
+func (w *weight) findSplits(kern *backend.Kernels) []int {
 	k, n := w.depth(), w.columns()
 	budget := k / splitBudget
 	limits := w.rms(kern)

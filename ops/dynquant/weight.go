@@ -105,6 +105,10 @@ func (w *weight) quantize(kern *backend.Kernels, repeat []int) (*quantized, erro
 
 // scales are those of quantize, for the columns of each matrix.
 func (w *weight) scales(kern *backend.Kernels, repeat []int) ([]float32, error) {
+	return backend.Cached(kern, w.float, w.recipe("scales", repeat), func() ([]float32, error) { return w.findScales(kern, repeat) })
+}
+
+func (w *weight) findScales(kern *backend.Kernels, repeat []int) ([]float32, error) {
 	n, tops := w.columns(), w.tops(kern)
 	copies := copiesOf(w.depth(), repeat)
 	scale := make([]float32, w.batches()*n)

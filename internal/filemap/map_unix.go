@@ -1,6 +1,6 @@
 //go:build unix
 
-package onnx
+package filemap
 
 import (
 	"os"
@@ -17,6 +17,6 @@ func unmap(data []byte) {
 	_ = unix.Munmap(data)
 }
 
-func adviseUnneeded(data []byte) {
+func release(data []byte) {
 	_ = unix.Madvise(data, unix.MADV_DONTNEED)
 }

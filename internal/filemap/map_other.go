@@ -1,6 +1,6 @@
 //go:build !unix
 
-package onnx
+package filemap
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 )
 
 // Without a mapping files are read. On Windows that is on purpose: a mapped file there can be neither replaced nor
-// removed, and Save over the model's own file would fail.
+// removed, and a write over the model's own file would fail.
 func mapFile(*os.File, int) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 func unmap([]byte) {}
 
-func adviseUnneeded([]byte) {}
+func release([]byte) {}
