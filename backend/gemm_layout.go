@@ -18,6 +18,7 @@ type layout struct {
 	rate    int                   // products per cycle, to know how long a call takes
 	tiles   [maxTile + 1][5]uint8 // kernels by rows and vectors
 	pairs   bool                  // all tiles have an even number of rows but for the last of a block
+	weak    int                   // height of tiles whose few sums leave the latency of a product in sight, or 0
 	ragged  uint8                 // AMX: the kernel for few rows of a last panel that lacks a vector, which those of tiles write
 }
 

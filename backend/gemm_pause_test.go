@@ -12,7 +12,7 @@ import (
 func TestGemmPause(t *testing.T) {
 	onTiers(t, func(t *testing.T, k *Kernels) {
 		const m, n, depth = 64, 512, 8192
-		run, _, _ := benchJob(k, "u8s8", m, n, depth)
+		g := newBench(k, "u8s8", m, n, depth, 1)
 		stop, done := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(done)
@@ -21,7 +21,7 @@ func TestGemmPause(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					run()
+					g.do(0, g.init())
 				}
 			}
 		}()

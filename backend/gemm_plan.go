@@ -87,6 +87,9 @@ func (l *layout) sweep(p *plan, row0, row1, p0, p1 int, run func(c part)) {
 		}
 		tiles, units := ceil(row1-row0, l.mr), ceil(row1-row0, unit)
 		short, tall := units/tiles, units%tiles
+		if tiles == 2 && tall == 0 && short == l.weak {
+			tall = 1 // one row more, and then one less
+		}
 		for c.row = row0; c.row < row1; {
 			h := short * unit
 			c.tiles = (row1 - c.row) / h

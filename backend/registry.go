@@ -89,7 +89,9 @@ func intLayout(isa asm.ISA) layout {
 	case asm.AVX512VNNI:
 		return newLayout(kernels, isa, 16, 4, 128)
 	case asm.AVXVNNI:
-		return newLayout(kernels, isa, 8, 4, 64)
+		l := newLayout(kernels, isa, 8, 4, 64)
+		l.weak = 4
+		return l
 	case asm.AVX2:
 		return newLayout(kernels, isa, 8, 2, 24)
 	case asm.NEON:
