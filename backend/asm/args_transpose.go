@@ -8,6 +8,6 @@ type ArgsTranspose struct {
 	LDD  int64    // bytes between rows of Dst
 	Src  *float32 // Cols rows of K elements
 	LDS  int64    // bytes between rows of Src
-	K    int64    // a positive multiple of 8
-	Cols int64    // a positive multiple of 8
+	K    int64    // a positive multiple of M
+	Cols int64    // a positive multiple of N
 }

@@ -42,8 +42,8 @@ func TestInterleave(t *testing.T) {
 }
 
 func TestTranspose(t *testing.T) {
-	testKernels(t, asm.TransposeKernels[:], func(t *testing.T, i int, _ asm.Kernel) {
-		for _, size := range [][2]int{{8, 8}, {24, 40}} {
+	testKernels(t, asm.TransposeKernels[:], func(t *testing.T, i int, d asm.Kernel) {
+		for _, size := range [][2]int{{8, 8}, {24, 40}, {16, max(4, d.N)}, {8, 3 * max(4, d.N)}} {
 			k, cols := size[0], size[1]
 			lds, ldd := k+3, cols+5
 			src, dst := make([]float32, (cols-1)*lds+k), make([]float32, (k-1)*ldd+cols)

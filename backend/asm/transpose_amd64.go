@@ -16,7 +16,7 @@ func (k Transpose) Call(a *ArgsTranspose) {
 	}
 }
 
-// transposeAVX2 is a Transpose kernel.
+// transposeAVX2 is a Transpose kernel of 8 rows and 8 columns.
 //
 //go:noescape
 func transposeAVX2(a *ArgsTranspose)

@@ -16,7 +16,7 @@ func (k Transpose) Call(a *ArgsTranspose) {
 	}
 }
 
-// transposeNEON is a Transpose kernel.
+// transposeNEON is a Transpose kernel of 4 rows and 4 columns.
 //
 //go:noescape
 func transposeNEON(a *ArgsTranspose)

@@ -17,6 +17,6 @@ const (
 // TransposeKernels describes the kernels, by number.
 var TransposeKernels = [...]Kernel{
 	{Name: "transposeScalar", ISA: Scalar},
-	{Name: "transposeAVX2", ISA: AVX2},
-	{Name: "transposeNEON", ISA: NEON},
+	{Name: "transposeAVX2", ISA: AVX2, M: 8, N: 8},
+	{Name: "transposeNEON", ISA: NEON, M: 4, N: 4},
 }

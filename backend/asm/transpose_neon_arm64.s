@@ -12,6 +12,8 @@ TEXT ·transposeNEON(SB), NOSPLIT, $0-8
 	MOVD 16(R0), R3
 	MOVD 24(R0), R4
 	MOVD 40(R0), R5
+	SUBS $8, R5
+	BLT four
 group:
 	MOVD R3, R8
 	ADD R4, R8, R9
@@ -49,17 +51,55 @@ block:
 	WORD $0x4ec96868 // trn2 v8.2d, v3.2d, v9.2d
 	WORD $0x4ecb28e5 // trn1 v5.2d, v7.2d, v11.2d
 	WORD $0x4ecb68ea // trn2 v10.2d, v7.2d, v11.2d
-	WORD $0xad0004c0 // stp q0, q1, [x6]
+	WORD $0x3d8000c0 // str q0, [x6]
+	WORD $0x3d8004c1 // str q1, [x6, #16]
 	ADD R2, R6
-	WORD $0xad0014c2 // stp q2, q5, [x6]
+	WORD $0x3d8000c2 // str q2, [x6]
+	WORD $0x3d8004c5 // str q5, [x6, #16]
 	ADD R2, R6
-	WORD $0xad0020c4 // stp q4, q8, [x6]
+	WORD $0x3d8000c4 // str q4, [x6]
+	WORD $0x3d8004c8 // str q8, [x6, #16]
 	ADD R2, R6
-	WORD $0xad0028c6 // stp q6, q10, [x6]
+	WORD $0x3d8000c6 // str q6, [x6]
+	WORD $0x3d8004ca // str q10, [x6, #16]
 	ADD R2, R6
 	SUBS $4, R7
 	BNE block
 	ADD $32, R1
 	SUBS $8, R5
-	BNE group
+	BGE group
+four:
+	ADDS $8, R5
+	BEQ done
+	MOVD R3, R8
+	ADD R4, R8, R9
+	ADD R4, R9, R10
+	ADD R4, R10, R11
+	ADD R4, R11, R3
+	MOVD R1, R6
+	MOVD 32(R0), R7
+block2:
+	WORD $0x3cc10500 // ldr q0, [x8], #16
+	WORD $0x3cc10522 // ldr q2, [x9], #16
+	WORD $0x3cc10544 // ldr q4, [x10], #16
+	WORD $0x3cc10566 // ldr q6, [x11], #16
+	WORD $0x4e822801 // trn1 v1.4s, v0.4s, v2.4s
+	WORD $0x4e826803 // trn2 v3.4s, v0.4s, v2.4s
+	WORD $0x4e862885 // trn1 v5.4s, v4.4s, v6.4s
+	WORD $0x4e866887 // trn2 v7.4s, v4.4s, v6.4s
+	WORD $0x4ec52820 // trn1 v0.2d, v1.2d, v5.2d
+	WORD $0x4ec56824 // trn2 v4.2d, v1.2d, v5.2d
+	WORD $0x4ec72862 // trn1 v2.2d, v3.2d, v7.2d
+	WORD $0x4ec76866 // trn2 v6.2d, v3.2d, v7.2d
+	WORD $0x3d8000c0 // str q0, [x6]
+	ADD R2, R6
+	WORD $0x3d8000c2 // str q2, [x6]
+	ADD R2, R6
+	WORD $0x3d8000c4 // str q4, [x6]
+	ADD R2, R6
+	WORD $0x3d8000c6 // str q6, [x6]
+	ADD R2, R6
+	SUBS $4, R7
+	BNE block2
+done:
 	RET

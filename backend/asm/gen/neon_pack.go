@@ -103,14 +103,32 @@ func neonInterleave(args *Args) *Kernel {
 	return k
 }
 
-// neonTranspose writes four elements of eight rows to four rows of eight.
+// neonTranspose takes eight rows at a time, and four when no more are left.
 func neonTranspose(args *Args) *Kernel {
 	k := NewKernel("transposeNEON", NEON, args)
+	k.M, k.N = 4, 4
 	dst, ldd, src, lds, cols := k.Load("Dst"), k.Load("LDD"), k.Load("Src"), k.Load("LDS"), k.Load("Cols")
-	d, n := k.GP("d"), k.GP("n")
-	s := make([]Reg, 8)
-	group, block := k.Label("group"), k.Label("block")
+	group, four, done := k.Label("group"), k.Label("four"), k.Label("done")
+	k.Op("SUBS", Imm(8), cols)
+	k.Op("BLT", four)
 	k.Bind(group)
+	neonTransposeRows(k, 8, dst, ldd, src, lds)
+	k.Op("ADD", Imm(32), dst)
+	k.Op("SUBS", Imm(8), cols)
+	k.Op("BGE", group)
+	k.Bind(four)
+	k.Op("ADDS", Imm(8), cols)
+	k.Op("BEQ", done)
+	neonTransposeRows(k, 4, dst, ldd, src, lds)
+	k.Bind(done)
+	k.Ret()
+	return k
+}
+
+// neonTransposeRows writes a number of rows at src as columns at dst, and moves src on.
+func neonTransposeRows(k *Kernel, rows int, dst, ldd, src, lds Reg) {
+	d, n, block := k.GP("d"), k.GP("n"), k.Label("block")
+	s := make([]Reg, rows)
 	for i := range s {
 		s[i] = k.GP("s")
 		if i == 0 {
@@ -119,16 +137,16 @@ func neonTranspose(args *Args) *Kernel {
 			k.Op("ADD", lds, s[i-1], s[i])
 		}
 	}
-	k.Op("ADD", lds, s[7], src)
+	k.Op("ADD", lds, s[rows-1], src)
 	k.Op("MOVD", dst, d)
 	k.Op("MOVD", k.Field("K"), n)
 	k.Bind(block)
-	var out [2][]Reg
-	for half := range out {
+	var out [][]Reg
+	for at := 0; at < rows; at += 4 {
 		var r, t [4]Reg
 		for i := range r {
 			r[i], t[i] = k.V("row"), k.V("pair")
-			k.Op("LDR.Q", At(s[4*half+i], 16).Post(), r[i])
+			k.Op("LDR.Q", At(s[at+i], 16).Post(), r[i])
 		}
 		for i := range 2 {
 			k.Op("TRN1.4S", r[2*i+1], r[2*i], t[2*i])
@@ -138,20 +156,19 @@ func neonTranspose(args *Args) *Kernel {
 			k.Op("TRN1.2D", t[2+i], t[i], r[i])
 			k.Op("TRN2.2D", t[2+i], t[i], r[2+i])
 		}
-		out[half] = r[:]
+		out = append(out, r[:])
 		k.Free(t[:]...)
 	}
 	for i := range 4 {
-		k.Op("STP.Q", out[0][i], out[1][i], At(d, 0))
+		for j, r := range out {
+			k.Op("STR.Q", r[i], At(d, 16*j))
+		}
 		k.Op("ADD", ldd, d)
 	}
-	k.Free(append(out[0], out[1]...)...)
+	for _, r := range out {
+		k.Free(r...)
+	}
 	k.Op("SUBS", Imm(4), n)
 	k.Op("BNE", block)
-	k.Free(s...)
-	k.Op("ADD", Imm(32), dst)
-	k.Op("SUBS", Imm(8), cols)
-	k.Op("BNE", group)
-	k.Ret()
-	return k
+	k.Free(append(s, d, n)...)
 }

@@ -7,10 +7,11 @@ func transposeFamily() *Family {
 		{"LDD", "int64", "bytes between rows of Dst"},
 		{"Src", "*float32", "Cols rows of K elements"},
 		{"LDS", "int64", "bytes between rows of Src"},
-		{"K", "int64", "a positive multiple of 8"},
-		{"Cols", "int64", "a positive multiple of 8"},
+		{"K", "int64", "a positive multiple of M"},
+		{"Cols", "int64", "a positive multiple of N"},
 	}}
 	k := NewKernel("transposeAVX2", AVX2, args)
+	k.M, k.N = 8, 8
 	dst, ldd, src, lds, cols := k.Load("Dst"), k.Load("LDD"), k.Load("Src"), k.Load("LDS"), k.Load("Cols")
 	s, s4, d, n := k.GP("s"), k.GP("s4"), k.GP("d"), k.GP("n")
 	lds3, ldd3 := k.GP("3*lds"), k.GP("3*ldd")
