@@ -76,12 +76,12 @@ func (k *Kernels) BindF32Into(p *PackedF32, dst []float32, b []float32, K, N, ld
 	*p = PackedF32{K: K, N: N, layout: &k.f32, data: b, ld: ldb}
 }
 
-// columns is the number of columns whose multiples the transposing kernel takes.
-func (k *Kernels) columns() int { return max(asm.TransposeKernels[k.transpose].N, 1) }
+// transposeUnit is the number of columns whose multiples the transposing kernel takes.
+func (k *Kernels) transposeUnit() int { return max(asm.TransposeKernels[k.transpose].N, 1) }
 
 // transposePanel writes columns that lie contiguously, ldb apart, to a panel of w columns.
 func (k *Kernels) transposePanel(panel, b []float32, K, cols, w, ldb int) {
-	k8, c8 := K&^7, cols-cols%k.columns()
+	k8, c8 := K&^7, cols-cols%k.transposeUnit()
 	if k8 > 0 && c8 > 0 {
 		k.transpose.Call(&asm.ArgsTranspose{Dst: &panel[0], LDD: int64(4 * w), Src: &b[0], LDS: int64(4 * ldb), K: int64(k8), Cols: int64(c8)})
 	}

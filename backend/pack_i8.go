@@ -142,7 +142,7 @@ func (k *Kernels) packPanel(p *PackedI8, b []int8, i, ldb int, trans bool) {
 	}
 	if trans {
 		b = b[col*ldb:][:extent(cols, K, ldb)]
-		k0, c0 := K&^31, cols-cols%k.columns()
+		k0, c0 := K&^31, cols-cols%k.transposeUnit()
 		if l.depth == 4 && k0 > 0 && c0 > 0 { // groups of four bytes move like floats
 			k.transpose.Call(&asm.ArgsTranspose{Dst: (*float32)(unsafe.Pointer(&panel[0])), LDD: int64(4 * w),
 				Src: (*float32)(unsafe.Pointer(&b[0])), LDS: int64(ldb), K: int64(k0 / 4), Cols: int64(c0)})
