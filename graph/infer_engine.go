@@ -147,7 +147,7 @@ func (e *inference) ctx(n *Node) *InferCtx {
 // zeroed is n zero elements, in the memory of s where they fit.
 func zeroed[T any](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]T, n)
+		return make([]T, n, max(n, 8)) // most nodes have fewer inputs and outputs
 	}
 	s = s[:n]
 	clear(s)

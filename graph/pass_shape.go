@@ -27,7 +27,7 @@ func (pc *PassCtx) sameExactShape(a, b *Value) (bool, error) {
 func (pc *PassCtx) exactDims(v *Value) (dims []tensor.Dim, ok bool, err error) {
 	if pc.exact == nil {
 		e := newInference(false, nil)
-		e.distinct = true
+		e.specs, e.distinct = make(map[*Value]tensor.Spec, len(pc.known.specs)), true
 		if err := e.graph(pc.root, distinctSymbols(pc.root.Inputs), nil); err != nil {
 			return nil, false, err
 		}
