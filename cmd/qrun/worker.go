@@ -83,19 +83,19 @@ func (w *worker) start() error {
 		}
 		self = path
 	}
-	w.cmd = exec.Command(self)
-	w.cmd.Env = append(os.Environ(), workerVariable+"=1")
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), workerVariable+"=1")
 	w.stderr = &tail{}
-	w.cmd.Stderr = w.stderr
-	in, err := w.cmd.StdinPipe()
+	cmd.Stderr = w.stderr
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
 	}
-	out, err := w.cmd.StdoutPipe()
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	if err := w.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return err
 	}
 	lines := make(chan []byte, 1)
@@ -109,7 +109,7 @@ func (w *worker) start() error {
 			lines <- line
 		}
 	}()
-	w.in, w.out = in, lines
+	w.cmd, w.in, w.out = cmd, in, lines
 	return nil
 }
 
