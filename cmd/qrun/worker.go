@@ -31,11 +31,12 @@ type workerOptions struct {
 	Quantize, Profile        string
 	Ops, Only, Exclude, Pass []string
 	MinElements, Threads     int
+	Cache                    string
 }
 
 func (o workerOptions) options() *qrun.Options {
 	return &qrun.Options{Quantize: qrun.Quantize(o.Quantize), Profile: qrun.Profile(o.Profile), Ops: o.Ops, Only: o.Only, Exclude: o.Exclude,
-		DisablePasses: o.Pass, MinElements: o.MinElements, Threads: o.Threads}
+		DisablePasses: o.Pass, MinElements: o.MinElements, Threads: o.Threads, CacheDir: o.Cache}
 }
 
 // serveWorker answers requests until stdin ends.
@@ -71,7 +72,7 @@ type worker struct {
 }
 
 func newWorker(e *env, f *verifyFlags, o *qrun.Options) *worker {
-	return &worker{e: e, options: workerOptions{string(o.Quantize), string(o.Profile), o.Ops, o.Only, o.Exclude, o.DisablePasses, o.MinElements, f.threads}}
+	return &worker{e: e, options: workerOptions{string(o.Quantize), string(o.Profile), o.Ops, o.Only, o.Exclude, o.DisablePasses, o.MinElements, f.threads, o.CacheDir}}
 }
 
 func (w *worker) start() error {
