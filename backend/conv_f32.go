@@ -63,11 +63,99 @@ func (g *ConvF32) Run(k *Kernels) {
 	g.Epi.finish(k, g.C, g.LDC, 0, g.M, 0, g.N)
 }
 
-//go:noinline
 func (g *ConvF32) tiles(k *Kernels) {
 	l := &k.f32
 	p := plan{m: g.M, n: g.N, k: len(g.Offsets.bytes)}
-	l.sweep(&p, 0, g.M, 0, l.panels(g.N), func(c part) {
+	if kernels := l.patches(); kernels != nil && g.M >= packedRows && p.k > 0 {
+		g.packed(k, &p, kernels)
+		return
+	}
+	g.inPlace(k, &p)
+}
+
+// packedRows is the number of rows from which packing what the kernel moves over costs less than reading it in place.
+const packedRows = 24
+
+// convWeights is how many bytes of weights are swept over all columns at a time, convRows of how many rows at least.
+const (
+	convWeights = 768 << 10
+	convRows    = 64
+)
+
+// patches are the kernels that pack panels of one to three vectors.
+func (l *layout) patches() []asm.Patches {
+	switch l.isa {
+	case asm.AVX512:
+		return []asm.Patches{0, asm.Patches16AVX512, asm.Patches32AVX512, asm.Patches48AVX512}
+	case asm.AVX2:
+		return []asm.Patches{0, 0, asm.Patches16AVX2}
+	}
+	return nil
+}
+
+// packed packs one panel after the other and multiplies it.
+func (g *ConvF32) packed(k *Kernels, p *plan, kernels []asm.Patches) {
+	l := &k.f32
+	memory := k.floats.Get().(*[]float32)
+	defer k.floats.Put(memory)
+	if need := p.k * l.vec * l.nv; cap(*memory) < need {
+		*memory = aligned[float32](need)
+	}
+	// Weights that all panels read again stay in the second-level cache, for which panels are packed again.
+	panels := l.panels(g.N)
+	if p.blocks = 1; panels > 2 {
+		p.blocks = max(1, min(ceil(4*g.M*p.k, convWeights), g.M/convRows))
+	}
+	for b := range p.blocks {
+		row0, row1 := p.rows(b, l.mr)
+		for i := range panels {
+			col, nv := l.panel(i, g.N)
+			width := nv * l.vec
+			cols := min(width, g.N-col)
+			panel := (*memory)[:p.k*width]
+			g.pack(kernels[nv], panel, col, cols, width)
+			b := PackedF32{K: p.k, N: cols, layout: l, data: panel}
+			g.multiply(k, &b, row0, row1, col)
+		}
+	}
+}
+
+// pack copies columns of all rows, a bounded part per call.
+func (g *ConvF32) pack(kernel asm.Patches, panel []float32, col, cols, width int) {
+	const most = 4096
+	for r := 0; r < len(g.Offsets.bytes); r += most {
+		a := asm.ArgsPatches{
+			Dst: &panel[r*width], X: unsafe.Add(pointer(g.X), 4*col), Offset: &g.Offsets.bytes[r],
+			K: int64(min(most, len(g.Offsets.bytes)-r)), Cols: int64(cols), Width: int64(width),
+		}
+		kernel.Call(&a)
+	}
+}
+
+// multiply multiplies by a packed panel, whose first column is col.
+//
+//go:noinline
+func (g *ConvF32) multiply(k *Kernels, b *PackedF32, row0, row1, col int) {
+	l := &k.f32
+	p := plan{m: g.M, n: b.N, k: b.K, panels: 1}
+	l.sweep(&p, row0, row1, 0, 1, func(c part) {
+		args := asm.ArgsGemm{
+			A: unsafe.Add(pointer(g.A), 4*c.row*g.LDA), LDA: int64(4 * g.LDA), K: int64(p.k),
+			C: unsafe.Pointer(&g.C[c.row*g.LDC+col]), LDC: int64(4 * g.LDC),
+			Tiles: int64(c.tiles), Panels: int64(c.panels), Cols: int64(c.cols), Alpha: 1,
+		}
+		g.Epi.set(&args, c.row, col)
+		b.set(&args, c)
+		asm.GemmF32(c.tile).Call(&args)
+	})
+}
+
+// inPlace reads the input where it lies.
+//
+//go:noinline
+func (g *ConvF32) inPlace(k *Kernels, p *plan) {
+	l := &k.f32
+	l.sweep(p, 0, g.M, 0, l.panels(g.N), func(c part) {
 		var e asm.ArgsGemm
 		g.Epi.set(&e, c.row, c.col)
 		args := asm.ArgsConv{

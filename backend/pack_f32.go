@@ -1,6 +1,10 @@
 package backend
 
-import "github.com/qrun-onnx/qrun/backend/asm"
+import (
+	"unsafe"
+
+	"github.com/qrun-onnx/qrun/backend/asm"
+)
 
 // PackedF32 is a float32 matrix B[K,N] in the panel layout of one tier's kernel.
 type PackedF32 struct {
@@ -32,6 +36,13 @@ func (k *Kernels) PackF32Into(p *PackedF32, dst []float32, b []float32, K, N, ld
 	if K == 0 || N == 0 {
 		return
 	}
+	if kernels := l.patches(); !trans && kernels != nil {
+		for i := range l.panels(N) {
+			col, nv := l.panel(i, N)
+			packPanel(kernels[nv], p.data[col*K:], b[col:], K, min(nv*l.vec, N-col), nv*l.vec, ldb)
+		}
+		return
+	}
 	if !trans {
 		for r := 0; r < K; r += packRows {
 			packBlock(l, p.data, b[r*ldb:], r, min(packRows, K-r), K, N, ldb)
@@ -42,6 +53,20 @@ func (k *Kernels) PackF32Into(p *PackedF32, dst []float32, b []float32, K, N, ld
 		col, nv := l.panel(i, N)
 		w := nv * l.vec
 		k.transposePanel(p.data[col*K:][:w*K], b[col*ldb:], K, min(w, N-col), w, ldb)
+	}
+}
+
+// packPanel copies columns of K rows to a panel of a width, by a kernel.
+func packPanel(kernel asm.Patches, panel, b []float32, K, cols, width, ldb int) {
+	var offsets [64]int64
+	for r := 0; r < K; r += len(offsets) {
+		n := min(len(offsets), K-r)
+		for i := range n {
+			offsets[i] = int64(4 * i * ldb)
+		}
+		kernel.Call(&asm.ArgsPatches{
+			Dst: &panel[r*width], X: unsafe.Pointer(&b[r*ldb]), Offset: &offsets[0], K: int64(n), Cols: int64(cols), Width: int64(width),
+		})
 	}
 }
 

@@ -51,6 +51,9 @@ func All() []*Kernels {
 		k := &Kernels{name: t.name, bindRows: nearRows, vec: asm.NewVector(t.ints), interleave: map[int]asm.Interleave{}}
 		k.u8s8 = intLayout(t.ints)
 		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats)
+		if k.f32.patches() != nil {
+			k.bindRows = packedRows
+		}
 		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats)
 		switch t.floats {
 		case asm.AVX2, asm.AVX512:

@@ -135,7 +135,11 @@ func (o cast) Run(c *graph.RunCtx) error {
 	case pair{tensor.Int32, tensor.Int64}:
 		return runConvert[int32, int64](c)
 	case pair{tensor.Bool, tensor.Float32}:
-		return runMap(c, grainCheap, func() func(bool) float32 { return func(x bool) float32 { return float32(b2i(x)) } })
+		j := graph.State[boolJob](c)
+		*j = boolJob{o.lib, x.Bytes(), tensor.View[float32](y)}
+		err := c.For(len(j.dst), grainCheap, j)
+		*j = boolJob{}
+		return err
 	case pair{tensor.Bool, tensor.Int64}:
 		return runMap(c, grainCheap, func() func(bool) int64 { return func(x bool) int64 { return int64(b2i(x)) } })
 	case pair{tensor.Float32, tensor.Bool}:
@@ -207,6 +211,16 @@ func (j *halfJob) Do(lo, hi int) {
 		}
 	}
 }
+
+// boolJob makes float32 of bools, which are bytes 0 and 1.
+type boolJob struct {
+	lib
+	src []byte
+	dst []float32
+}
+
+// Do converts the elements from lo to hi.
+func (j *boolJob) Do(lo, hi int) { j.k.DequantizeU8(j.dst[lo:hi], j.src[lo:hi], 1, 0) }
 
 func (o cast) runHalf(c *graph.RunCtx) error {
 	half, wide := c.In[0], c.Out[0]

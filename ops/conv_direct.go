@@ -32,6 +32,9 @@ const (
 	wideRow = 96
 	// convBlock is the number of results of a block, which stay in the second-level cache.
 	convBlock = 32 << 10
+	// heavyWeights is the size in bytes from which blocks have at least heavyColumns columns instead: weights beyond
+	// the second-level cache are read again for every block.
+	heavyWeights, heavyColumns = 512 << 10, 240
 )
 
 // runRows convolves x, laid out as st.rows.in says.
@@ -42,7 +45,11 @@ func (o *conv) runRows(c *graph.RunCtx, st *convState, x, w, out, bias, z []floa
 	m, h, width := s.m/s.groups, s.axes[1].out, j.in.size[2]
 	j.joined = width != s.axes[2].out && s.axes[2].out < wideRow
 	threads := c.Threads()
-	j.rows = min(h, max(1, convBlock/(m*width)))
+	j.rows = max(1, convBlock/(m*width))
+	if 4*m*s.k > heavyWeights {
+		j.rows = max(j.rows, heavyColumns/width)
+	}
+	j.rows = min(h, j.rows)
 	if units := s.n * s.groups * s.axes[0].out; threads > 1 {
 		j.rows = min(j.rows, max(1, (h*units+4*threads-1)/(4*threads)))
 	}

@@ -10,6 +10,7 @@ import (
 // panel of columns would be mostly empty; it takes fewChannels output channels for those to fill one better.
 const (
 	fewPixels   = 16
+	somePixels  = 64
 	fewChannels = 8
 )
 
@@ -24,6 +25,7 @@ type convState struct {
 	deep    depthwise
 	planes  convPlanes
 	wino    convWinograd
+	thin    thinJob
 	offA    []int
 	offB    []int
 }
@@ -37,12 +39,23 @@ func (o *conv) runFloat32(c *graph.RunCtx) error {
 	if len(out) == 0 {
 		return nil
 	}
-	few := s.pix <= fewPixels && o.few != nil && s.k > 0 && s.m/s.groups >= fewChannels
+	few := o.few != nil && s.fewPositions()
 	switch {
 	case s.groups == s.c && s.groups > 1:
 		return o.runDepthwise(c, st, x, w, out, bias, z)
 	case s.pointwise() && !few:
 		return o.runPointwise(c, st, x, w, out, bias, z)
+	case s.thinned() && !few:
+		if g, ok := planesOf(s.axes); ok && st.thin.kernel.Pool(o.l.k, g) {
+			st.thin.src, st.thin.dst = x, floatScratch(c, s.n*s.c*s.pix)
+			x = st.thin.dst
+			err := c.For(s.n*s.c, planeGrain(s.pix), &st.thin)
+			st.thin.src, st.thin.dst = nil, nil
+			if err != nil {
+				return err
+			}
+			return o.runPointwise(c, st, x, w, out, bias, z)
+		}
 	case o.wino != nil && s.winogradPays():
 		return o.runWinograd(c, st, x, out, bias, z)
 	}
@@ -54,6 +67,16 @@ func (o *conv) runFloat32(c *graph.RunCtx) error {
 		return o.runFew(c, st, x, out, bias, z)
 	}
 	return o.runRows(c, st, x, w, out, bias, z)
+}
+
+// fewPositions reports whether output positions are better the rows of the product: there are very few, or some that
+// do not fill vectors and enough products that bringing them into order costs little beside them.
+func (s *convShape) fewPositions() bool {
+	m := s.m / s.groups
+	if s.k == 0 || m < fewChannels {
+		return false
+	}
+	return s.pix <= fewPixels || s.pix <= somePixels && s.pix%16 != 0 && s.pix%16 < 12 && s.k*m > 300*(s.k+m)
 }
 
 // runPointwise is a product with the input as it is.
@@ -94,6 +117,28 @@ func (s *convShape) pointwise() bool {
 		}
 	}
 	return true
+}
+
+// thinned reports whether each output reads one element of each channel, of those that a stride leaves.
+func (s *convShape) thinned() bool {
+	for i := range s.axes {
+		if a := &s.axes[i]; a.kernel != 1 || a.before != 0 || a.after != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// thinJob is the job of taking the elements of planes that a stride leaves.
+type thinJob struct {
+	kernel   backend.PlanesKernel
+	src, dst []float32
+}
+
+// Do takes those of the planes lo to hi.
+func (j *thinJob) Do(lo, hi int) {
+	in, out := j.kernel.InH*j.kernel.InW, j.kernel.OutH*j.kernel.OutW
+	j.kernel.RunApart(hi-lo, out, j.dst[lo*out:], j.src[lo*in:])
 }
 
 // spread brings x to the layout of st.rows.in.

@@ -18,11 +18,11 @@ type convPlanes struct {
 // planesOf is a window as kernels over planes know it: two dimensions, neighbouring elements, one stride.
 func planesOf(axes [3]axis) (g backend.Planes, ok bool) {
 	d, h, w := &axes[0], &axes[1], &axes[2]
-	if d.in != 1 || d.out != 1 || d.kernel != 1 || d.before != 0 || h.dilate != 1 || w.dilate != 1 || h.stride != w.stride {
+	if d.in != 1 || d.out != 1 || d.kernel != 1 || d.before != 0 || h.dilate != 1 || w.dilate != 1 || h.stride != w.stride && (h.in != 1 || h.out != 1) {
 		return g, false
 	}
 	return backend.Planes{
-		InH: h.in, InW: w.in, OutH: h.out, OutW: w.out, KH: h.kernel, KW: w.kernel, Stride: h.stride, Top: h.before, Left: w.before,
+		InH: h.in, InW: w.in, OutH: h.out, OutW: w.out, KH: h.kernel, KW: w.kernel, Stride: w.stride, Top: h.before, Left: w.before,
 	}, true
 }
 

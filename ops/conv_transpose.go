@@ -239,56 +239,110 @@ func (o *convTranspose) runFloat32(c *graph.RunCtx) error {
 	if err := p.run(c); err != nil {
 		return err
 	}
-	err := c.For(s.n*s.m, 1, &st.add)
+	st.add.parts = min(s.n*s.m, 4*c.Threads())
+	st.add.row = align16(st.add.column() * s.axes[2].stride)
+	st.add.rows = floatScratch(c, st.add.parts*st.add.row)
+	err := c.For(st.add.parts, 1, &st.add)
 	st.add = addTaps{}
 	return err
 }
 
-// addTaps is the job that adds a plane's rows of the product, one per kernel position, into the output.
+// addTaps is the job that adds the rows of the product, one per kernel position, into the output. Its parts are groups
+// of planes. A row of the output is made from the rows that reach it, apart for each remainder of the column by the
+// stride, where they are contiguous; the order of the sums is that of kernel positions.
 type addTaps struct {
 	k        *backend.Kernels
 	s        convShape
 	src, dst []float32
 	bias     []float32
+	rows     []float32 // a row for each part
+	row      int       // elements of it
+	parts    int
 }
+
+// column is the number of outputs of a row that have the same remainder by the stride, at most.
+func (j *addTaps) column() int { w := &j.s.axes[2]; return (w.in + w.stride - 1) / w.stride }
 
 func (j *addTaps) Do(lo, hi int) {
 	s := &j.s
-	d, h, w := &s.axes[0], &s.axes[1], &s.axes[2]
-	size := d.in * h.in * w.in
-	for p := lo; p < hi; p++ {
-		y := j.dst[p*size : (p+1)*size]
-		clear(y)
-		for t := range s.k {
-			kd, kh, kw := t/(h.kernel*w.kernel), t/w.kernel%h.kernel, t%w.kernel
-			src := j.src[(p*s.k+t)*s.pix : (p*s.k+t+1)*s.pix]
-			d0, d1 := d.span(kd)
-			h0, h1 := h.span(kh)
-			w0, w1 := w.span(kw)
-			if w0 >= w1 {
-				continue
+	size := s.axes[0].in * s.axes[1].in * s.axes[2].in
+	planes := s.n * s.m
+	for part := lo; part < hi; part++ {
+		tmp := j.rows[part*j.row : (part+1)*j.row]
+		for p := part * planes / j.parts; p < (part+1)*planes/j.parts; p++ {
+			y := j.dst[p*size : (p+1)*size]
+			j.plane(y, j.src[p*s.k*s.pix:(p+1)*s.k*s.pix], tmp)
+			if j.bias != nil {
+				m := p % s.m
+				j.k.Binary(backend.Add, y, y, j.bias[m:m+1])
 			}
-			for i := d0; i < d1; i++ {
-				for r := h0; r < h1; r++ {
-					from := src[(i*h.out+r)*w.out+w0 : (i*h.out+r)*w.out+w1]
-					row := ((i*d.stride+kd*d.dilate-d.before)*h.in + r*h.stride + kh*h.dilate - h.before) * w.in
-					j.addRow(y[row+w0*w.stride+kw*w.dilate-w.before:], from, w.stride)
-				}
-			}
-		}
-		if j.bias != nil {
-			m := p % s.m
-			j.k.Binary(backend.Add, y, y, j.bias[m:m+1])
 		}
 	}
 }
 
-func (j *addTaps) addRow(dst, src []float32, stride int) {
-	if stride == 1 {
-		j.k.Binary(backend.Add, dst[:len(src)], dst[:len(src)], src)
-		return
+func (j *addTaps) plane(dst, src, tmp []float32) {
+	d, h, w := &j.s.axes[0], &j.s.axes[1], &j.s.axes[2]
+	for z := range d.in {
+		for y := range h.in {
+			clear(tmp)
+			for kd := range d.kernel {
+				i, ok := d.source(z, kd)
+				for kh := 0; ok && kh < h.kernel; kh++ {
+					if r, ok := h.source(y, kh); ok {
+						tap := (kd*h.kernel + kh) * w.kernel
+						j.addRow(tmp, src[tap*j.s.pix+(i*h.out+r)*w.out:])
+					}
+				}
+			}
+			at := (z*h.in + y) * w.in
+			weave(dst[at:at+w.in], tmp, w.stride)
+		}
 	}
-	for i, v := range src {
-		dst[i*stride] += v
+}
+
+// source is the position that kernel position k adds to output o of the transposed convolution, if there is one.
+func (a *axis) source(o, k int) (i int, ok bool) {
+	i = o + a.before - k*a.dilate
+	return i / a.stride, i >= 0 && i%a.stride == 0 && i/a.stride < a.out
+}
+
+// addRow adds the row of the input at src under all columns of the kernel.
+func (j *addTaps) addRow(tmp, src []float32) {
+	w, n := &j.s.axes[2], j.column()
+	for k := range w.kernel {
+		lo, hi := w.span(k)
+		if lo >= hi {
+			continue
+		}
+		x := lo*w.stride + k*w.dilate - w.before // of the output
+		to := tmp[x%w.stride*n+x/w.stride:][:hi-lo]
+		from := src[k*j.s.pix+lo:][:hi-lo]
+		j.k.Binary(backend.Add, to, to, from)
+	}
+}
+
+// weave puts the elements of stride rows, which follow each other in src, side by side.
+func weave(dst, src []float32, stride int) {
+	n := (len(dst) + stride - 1) / stride
+	switch stride {
+	case 1:
+		copy(dst, src)
+	case 2:
+		a, b := src[:n], src[n:2*n]
+		i := 0
+		for ; 2*i+8 <= len(dst); i += 4 {
+			d, s, t := dst[2*i:2*i+8:2*i+8], a[i:i+4:i+4], b[i:i+4:i+4]
+			d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7] = s[0], t[0], s[1], t[1], s[2], t[2], s[3], t[3]
+		}
+		for x := 2 * i; x < len(dst); x++ {
+			dst[x] = src[x%2*n+x/2]
+		}
+	default:
+		for r := range min(stride, len(dst)) {
+			from := src[r*n:]
+			for i, x := 0, r; x < len(dst); i, x = i+1, x+stride {
+				dst[x] = from[i]
+			}
+		}
 	}
 }

@@ -16,7 +16,7 @@ type winogradWeights struct {
 
 // winogradMost is the largest product of channels for which it is used: the transformed weights are four times as
 // large, and beyond the caches reading them costs more than the multiplications that are saved.
-const winogradMost = 256 * 256
+const winogradMost = 128 * 128
 
 // newWinogradWeights is nil for weights of another shape than Winograd's.
 func (o *conv) newWinogradWeights(shape []int) *winogradWeights {

@@ -12,9 +12,10 @@ type remap struct {
 	in, out         []int   // sizes per axis
 	from            [][]int // source positions per axis
 	head, body      int     // of the last axis: positions before a contiguous part, and in it
+	doubled         bool    // on the last axis each source position comes twice
 }
 
-func (j *remap) reset() { j.in, j.out, j.head, j.body = j.in[:0], j.out[:0], 0, 0 }
+func (j *remap) reset() { j.in, j.out, j.head, j.body, j.doubled = j.in[:0], j.out[:0], 0, 0, false }
 
 // axis adds an inner axis of in source and out positions and returns the list to fill.
 func (j *remap) axis(in, out int) []int {
@@ -111,6 +112,13 @@ func remapRows[T any](j *remap, dst, src []T, value T, lo, hi int) {
 			continue
 		}
 		before = at
+		if j.doubled {
+			for i, v := range src[at : at+n] {
+				pair := row[2*i : 2*i+2 : 2*i+2]
+				pair[0], pair[1] = v, v
+			}
+			continue
+		}
 		remapEach(row[:j.head], src, from[:j.head], at, value)
 		if j.body > 0 {
 			k := at + from[j.head]

@@ -17,6 +17,8 @@ func (k DepthwisePlanes) Call(a *ArgsPlanes) {
 		depthwisePlanes5x5Stride1AVX2(a)
 	case DepthwisePlanes5x5Stride2AVX2:
 		depthwisePlanes5x5Stride2AVX2(a)
+	case DepthwisePlanes7x7Stride1AVX2:
+		depthwisePlanes7x7Stride1AVX2(a)
 	case DepthwisePlanes3x3Stride1AVX512:
 		depthwisePlanes3x3Stride1AVX512(a)
 	case DepthwisePlanes3x3Stride2AVX512:
@@ -25,6 +27,8 @@ func (k DepthwisePlanes) Call(a *ArgsPlanes) {
 		depthwisePlanes5x5Stride1AVX512(a)
 	case DepthwisePlanes5x5Stride2AVX512:
 		depthwisePlanes5x5Stride2AVX512(a)
+	case DepthwisePlanes7x7Stride1AVX512:
+		depthwisePlanes7x7Stride1AVX512(a)
 	default:
 		depthwisePlanesScalar(a)
 	}
@@ -50,6 +54,11 @@ func depthwisePlanes5x5Stride1AVX2(a *ArgsPlanes)
 //go:noescape
 func depthwisePlanes5x5Stride2AVX2(a *ArgsPlanes)
 
+// depthwisePlanes7x7Stride1AVX2 is a DepthwisePlanes kernel of 7 rows and 7 columns.
+//
+//go:noescape
+func depthwisePlanes7x7Stride1AVX2(a *ArgsPlanes)
+
 // depthwisePlanes3x3Stride1AVX512 is a DepthwisePlanes kernel of 3 rows and 3 columns.
 //
 //go:noescape
@@ -69,3 +78,8 @@ func depthwisePlanes5x5Stride1AVX512(a *ArgsPlanes)
 //
 //go:noescape
 func depthwisePlanes5x5Stride2AVX512(a *ArgsPlanes)
+
+// depthwisePlanes7x7Stride1AVX512 is a DepthwisePlanes kernel of 7 rows and 7 columns.
+//
+//go:noescape
+func depthwisePlanes7x7Stride1AVX512(a *ArgsPlanes)

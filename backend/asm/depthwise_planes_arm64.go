@@ -17,6 +17,8 @@ func (k DepthwisePlanes) Call(a *ArgsPlanes) {
 		depthwisePlanes5x5Stride1NEON(a)
 	case DepthwisePlanes5x5Stride2NEON:
 		depthwisePlanes5x5Stride2NEON(a)
+	case DepthwisePlanes7x7Stride1NEON:
+		depthwisePlanes7x7Stride1NEON(a)
 	default:
 		depthwisePlanesScalar(a)
 	}
@@ -41,3 +43,8 @@ func depthwisePlanes5x5Stride1NEON(a *ArgsPlanes)
 //
 //go:noescape
 func depthwisePlanes5x5Stride2NEON(a *ArgsPlanes)
+
+// depthwisePlanes7x7Stride1NEON is a DepthwisePlanes kernel of 7 rows and 7 columns.
+//
+//go:noescape
+func depthwisePlanes7x7Stride1NEON(a *ArgsPlanes)

@@ -21,14 +21,17 @@ const (
 	DepthwisePlanes3x3Stride2AVX2
 	DepthwisePlanes5x5Stride1AVX2
 	DepthwisePlanes5x5Stride2AVX2
+	DepthwisePlanes7x7Stride1AVX2
 	DepthwisePlanes3x3Stride1AVX512
 	DepthwisePlanes3x3Stride2AVX512
 	DepthwisePlanes5x5Stride1AVX512
 	DepthwisePlanes5x5Stride2AVX512
+	DepthwisePlanes7x7Stride1AVX512
 	DepthwisePlanes3x3Stride1NEON
 	DepthwisePlanes3x3Stride2NEON
 	DepthwisePlanes5x5Stride1NEON
 	DepthwisePlanes5x5Stride2NEON
+	DepthwisePlanes7x7Stride1NEON
 )
 
 // DepthwisePlanesKernels describes the kernels, by number.
@@ -38,12 +41,15 @@ var DepthwisePlanesKernels = [...]Kernel{
 	{Name: "depthwisePlanes3x3Stride2AVX2", ISA: AVX2, M: 3, N: 3},
 	{Name: "depthwisePlanes5x5Stride1AVX2", ISA: AVX2, M: 5, N: 5},
 	{Name: "depthwisePlanes5x5Stride2AVX2", ISA: AVX2, M: 5, N: 5},
+	{Name: "depthwisePlanes7x7Stride1AVX2", ISA: AVX2, M: 7, N: 7},
 	{Name: "depthwisePlanes3x3Stride1AVX512", ISA: AVX512, M: 3, N: 3},
 	{Name: "depthwisePlanes3x3Stride2AVX512", ISA: AVX512, M: 3, N: 3},
 	{Name: "depthwisePlanes5x5Stride1AVX512", ISA: AVX512, M: 5, N: 5},
 	{Name: "depthwisePlanes5x5Stride2AVX512", ISA: AVX512, M: 5, N: 5},
+	{Name: "depthwisePlanes7x7Stride1AVX512", ISA: AVX512, M: 7, N: 7},
 	{Name: "depthwisePlanes3x3Stride1NEON", ISA: NEON, M: 3, N: 3},
 	{Name: "depthwisePlanes3x3Stride2NEON", ISA: NEON, M: 3, N: 3},
 	{Name: "depthwisePlanes5x5Stride1NEON", ISA: NEON, M: 5, N: 5},
 	{Name: "depthwisePlanes5x5Stride2NEON", ISA: NEON, M: 5, N: 5},
+	{Name: "depthwisePlanes7x7Stride1NEON", ISA: NEON, M: 7, N: 7},
 }

@@ -2297,3 +2297,749 @@ done:
 	MOVD R11, 48(R0)
 	BNE plane
 	RET
+
+// func depthwisePlanes7x7Stride1NEON(a *ArgsPlanes)
+TEXT ·depthwisePlanes7x7Stride1NEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+plane:
+	MOVD 24(R0), R1
+	MOVD 216(R0), R2
+	ADDS R2, R1
+	WORD $0x3dc00020 // ldr q0, [x1]
+	WORD $0x3dc00421 // ldr q1, [x1, #16]
+	WORD $0x3dc00822 // ldr q2, [x1, #32]
+	WORD $0x3dc00c23 // ldr q3, [x1, #48]
+	WORD $0x3dc01024 // ldr q4, [x1, #64]
+	WORD $0x3dc01425 // ldr q5, [x1, #80]
+	WORD $0x3dc01826 // ldr q6, [x1, #96]
+	WORD $0x3dc01c27 // ldr q7, [x1, #112]
+	WORD $0x3dc02028 // ldr q8, [x1, #128]
+	WORD $0x3dc02429 // ldr q9, [x1, #144]
+	WORD $0x3dc0282a // ldr q10, [x1, #160]
+	WORD $0x3dc02c2b // ldr q11, [x1, #176]
+	WORD $0xbd40c02c // ldr s12, [x1, #192]
+	MOVD 88(R0), R1
+	MOVD R1, 240(R0)
+	MOVD 104(R0), R1
+	MOVD R1, 248(R0)
+	MOVD 208(R0), R1
+	MOVD R1, 232(R0)
+rows:
+	MOVD 240(R0), R1
+	MOVD 8(R0), R2
+	MOVD 200(R0), R3
+	ADDS R3, R2
+	MOVD 112(R0), R3
+	SUBS R3, R2
+	ADD $0, R1, R3
+	MOVD 96(R0), R4
+	CMP R4, R3
+	BHS outside
+	MOVD 72(R0), R4
+	MUL R4, R3
+	ADDS R2, R3
+	B found
+outside:
+	MOVD 16(R0), R3
+	MOVD 112(R0), R4
+	SUBS R4, R3
+found:
+	ADD $1, R1, R4
+	MOVD 96(R0), R5
+	CMP R5, R4
+	BHS outside2
+	MOVD 72(R0), R5
+	MUL R5, R4
+	ADDS R2, R4
+	B found2
+outside2:
+	MOVD 16(R0), R4
+	MOVD 112(R0), R5
+	SUBS R5, R4
+found2:
+	ADD $2, R1, R5
+	MOVD 96(R0), R6
+	CMP R6, R5
+	BHS outside3
+	MOVD 72(R0), R6
+	MUL R6, R5
+	ADDS R2, R5
+	B found3
+outside3:
+	MOVD 16(R0), R5
+	MOVD 112(R0), R6
+	SUBS R6, R5
+found3:
+	ADD $3, R1, R6
+	MOVD 96(R0), R7
+	CMP R7, R6
+	BHS outside4
+	MOVD 72(R0), R7
+	MUL R7, R6
+	ADDS R2, R6
+	B found4
+outside4:
+	MOVD 16(R0), R6
+	MOVD 112(R0), R7
+	SUBS R7, R6
+found4:
+	ADD $4, R1, R7
+	MOVD 96(R0), R8
+	CMP R8, R7
+	BHS outside5
+	MOVD 72(R0), R8
+	MUL R8, R7
+	ADDS R2, R7
+	B found5
+outside5:
+	MOVD 16(R0), R7
+	MOVD 112(R0), R8
+	SUBS R8, R7
+found5:
+	ADD $5, R1, R8
+	MOVD 96(R0), R9
+	CMP R9, R8
+	BHS outside6
+	MOVD 72(R0), R9
+	MUL R9, R8
+	ADDS R2, R8
+	B found6
+outside6:
+	MOVD 16(R0), R8
+	MOVD 112(R0), R9
+	SUBS R9, R8
+found6:
+	ADD $6, R1, R9
+	MOVD 96(R0), R10
+	CMP R10, R9
+	BHS outside7
+	MOVD 72(R0), R10
+	MUL R10, R9
+	ADDS R2, R9
+	B found7
+outside7:
+	MOVD 16(R0), R9
+	MOVD 112(R0), R10
+	SUBS R10, R9
+found7:
+	ADD $7, R1, R10
+	MOVD 96(R0), R11
+	CMP R11, R10
+	BHS outside8
+	MOVD 72(R0), R11
+	MUL R11, R10
+	ADDS R2, R10
+	B found8
+outside8:
+	MOVD 16(R0), R10
+	MOVD 112(R0), R11
+	SUBS R11, R10
+found8:
+	MOVD 40(R0), R2
+	MOVD $0, R1
+	MOVD 120(R0), R11
+	CMP $0, R11
+	BEQ inner
+edge:
+	MOVD 16(R2), R12
+	ADD R1, R12
+	ADD $0, R12
+	MOVD 48(R2), R13
+	ADD R1, R13
+	ADD $4, R13
+	MOVD 80(R2), R14
+	ADD R1, R14
+	ADD $8, R14
+	MOVD 112(R2), R15
+	ADD R1, R15
+	ADD $12, R15
+	MOVD 144(R2), R16
+	ADD R1, R16
+	ADD $16, R16
+	MOVD 176(R2), R17
+	ADD R1, R17
+	ADD $20, R17
+	MOVD 208(R2), R19
+	ADD R1, R19
+	ADD $24, R19
+	WORD $0x4f00e40d // movi v13.16b, #0x0
+	WORD $0x4f00e40e // movi v14.16b, #0x0
+	WORD $0x3cec6870 // ldr q16, [x3, x12]
+	WORD $0x3dc00051 // ldr q17, [x2]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8011ed // fmla v13.4s, v15.4s, v0.s[0]
+	WORD $0x3ced6870 // ldr q16, [x3, x13]
+	WORD $0x3dc00851 // ldr q17, [x2, #32]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa011ed // fmla v13.4s, v15.4s, v0.s[1]
+	WORD $0x3cee6870 // ldr q16, [x3, x14]
+	WORD $0x3dc01051 // ldr q17, [x2, #64]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8019ed // fmla v13.4s, v15.4s, v0.s[2]
+	WORD $0x3cef6870 // ldr q16, [x3, x15]
+	WORD $0x3dc01851 // ldr q17, [x2, #96]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa019ed // fmla v13.4s, v15.4s, v0.s[3]
+	WORD $0x3cf06870 // ldr q16, [x3, x16]
+	WORD $0x3dc02051 // ldr q17, [x2, #128]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8111ed // fmla v13.4s, v15.4s, v1.s[0]
+	WORD $0x3cf16870 // ldr q16, [x3, x17]
+	WORD $0x3dc02851 // ldr q17, [x2, #160]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa111ed // fmla v13.4s, v15.4s, v1.s[1]
+	WORD $0x3cf36870 // ldr q16, [x3, x19]
+	WORD $0x3dc03051 // ldr q17, [x2, #192]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8119ed // fmla v13.4s, v15.4s, v1.s[2]
+	WORD $0x3cec6890 // ldr q16, [x4, x12]
+	WORD $0x3dc00051 // ldr q17, [x2]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa119ed // fmla v13.4s, v15.4s, v1.s[3]
+	WORD $0x4f8011ee // fmla v14.4s, v15.4s, v0.s[0]
+	WORD $0x3ced6890 // ldr q16, [x4, x13]
+	WORD $0x3dc00851 // ldr q17, [x2, #32]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8211ed // fmla v13.4s, v15.4s, v2.s[0]
+	WORD $0x4fa011ee // fmla v14.4s, v15.4s, v0.s[1]
+	WORD $0x3cee6890 // ldr q16, [x4, x14]
+	WORD $0x3dc01051 // ldr q17, [x2, #64]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa211ed // fmla v13.4s, v15.4s, v2.s[1]
+	WORD $0x4f8019ee // fmla v14.4s, v15.4s, v0.s[2]
+	WORD $0x3cef6890 // ldr q16, [x4, x15]
+	WORD $0x3dc01851 // ldr q17, [x2, #96]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8219ed // fmla v13.4s, v15.4s, v2.s[2]
+	WORD $0x4fa019ee // fmla v14.4s, v15.4s, v0.s[3]
+	WORD $0x3cf06890 // ldr q16, [x4, x16]
+	WORD $0x3dc02051 // ldr q17, [x2, #128]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa219ed // fmla v13.4s, v15.4s, v2.s[3]
+	WORD $0x4f8111ee // fmla v14.4s, v15.4s, v1.s[0]
+	WORD $0x3cf16890 // ldr q16, [x4, x17]
+	WORD $0x3dc02851 // ldr q17, [x2, #160]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8311ed // fmla v13.4s, v15.4s, v3.s[0]
+	WORD $0x4fa111ee // fmla v14.4s, v15.4s, v1.s[1]
+	WORD $0x3cf36890 // ldr q16, [x4, x19]
+	WORD $0x3dc03051 // ldr q17, [x2, #192]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa311ed // fmla v13.4s, v15.4s, v3.s[1]
+	WORD $0x4f8119ee // fmla v14.4s, v15.4s, v1.s[2]
+	WORD $0x3cec68b0 // ldr q16, [x5, x12]
+	WORD $0x3dc00051 // ldr q17, [x2]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8319ed // fmla v13.4s, v15.4s, v3.s[2]
+	WORD $0x4fa119ee // fmla v14.4s, v15.4s, v1.s[3]
+	WORD $0x3ced68b0 // ldr q16, [x5, x13]
+	WORD $0x3dc00851 // ldr q17, [x2, #32]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa319ed // fmla v13.4s, v15.4s, v3.s[3]
+	WORD $0x4f8211ee // fmla v14.4s, v15.4s, v2.s[0]
+	WORD $0x3cee68b0 // ldr q16, [x5, x14]
+	WORD $0x3dc01051 // ldr q17, [x2, #64]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8411ed // fmla v13.4s, v15.4s, v4.s[0]
+	WORD $0x4fa211ee // fmla v14.4s, v15.4s, v2.s[1]
+	WORD $0x3cef68b0 // ldr q16, [x5, x15]
+	WORD $0x3dc01851 // ldr q17, [x2, #96]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa411ed // fmla v13.4s, v15.4s, v4.s[1]
+	WORD $0x4f8219ee // fmla v14.4s, v15.4s, v2.s[2]
+	WORD $0x3cf068b0 // ldr q16, [x5, x16]
+	WORD $0x3dc02051 // ldr q17, [x2, #128]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8419ed // fmla v13.4s, v15.4s, v4.s[2]
+	WORD $0x4fa219ee // fmla v14.4s, v15.4s, v2.s[3]
+	WORD $0x3cf168b0 // ldr q16, [x5, x17]
+	WORD $0x3dc02851 // ldr q17, [x2, #160]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa419ed // fmla v13.4s, v15.4s, v4.s[3]
+	WORD $0x4f8311ee // fmla v14.4s, v15.4s, v3.s[0]
+	WORD $0x3cf368b0 // ldr q16, [x5, x19]
+	WORD $0x3dc03051 // ldr q17, [x2, #192]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8511ed // fmla v13.4s, v15.4s, v5.s[0]
+	WORD $0x4fa311ee // fmla v14.4s, v15.4s, v3.s[1]
+	WORD $0x3cec68d0 // ldr q16, [x6, x12]
+	WORD $0x3dc00051 // ldr q17, [x2]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa511ed // fmla v13.4s, v15.4s, v5.s[1]
+	WORD $0x4f8319ee // fmla v14.4s, v15.4s, v3.s[2]
+	WORD $0x3ced68d0 // ldr q16, [x6, x13]
+	WORD $0x3dc00851 // ldr q17, [x2, #32]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8519ed // fmla v13.4s, v15.4s, v5.s[2]
+	WORD $0x4fa319ee // fmla v14.4s, v15.4s, v3.s[3]
+	WORD $0x3cee68d0 // ldr q16, [x6, x14]
+	WORD $0x3dc01051 // ldr q17, [x2, #64]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa519ed // fmla v13.4s, v15.4s, v5.s[3]
+	WORD $0x4f8411ee // fmla v14.4s, v15.4s, v4.s[0]
+	WORD $0x3cef68d0 // ldr q16, [x6, x15]
+	WORD $0x3dc01851 // ldr q17, [x2, #96]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8611ed // fmla v13.4s, v15.4s, v6.s[0]
+	WORD $0x4fa411ee // fmla v14.4s, v15.4s, v4.s[1]
+	WORD $0x3cf068d0 // ldr q16, [x6, x16]
+	WORD $0x3dc02051 // ldr q17, [x2, #128]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa611ed // fmla v13.4s, v15.4s, v6.s[1]
+	WORD $0x4f8419ee // fmla v14.4s, v15.4s, v4.s[2]
+	WORD $0x3cf168d0 // ldr q16, [x6, x17]
+	WORD $0x3dc02851 // ldr q17, [x2, #160]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8619ed // fmla v13.4s, v15.4s, v6.s[2]
+	WORD $0x4fa419ee // fmla v14.4s, v15.4s, v4.s[3]
+	WORD $0x3cf368d0 // ldr q16, [x6, x19]
+	WORD $0x3dc03051 // ldr q17, [x2, #192]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa619ed // fmla v13.4s, v15.4s, v6.s[3]
+	WORD $0x4f8511ee // fmla v14.4s, v15.4s, v5.s[0]
+	WORD $0x3cec68f0 // ldr q16, [x7, x12]
+	WORD $0x3dc00051 // ldr q17, [x2]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8711ed // fmla v13.4s, v15.4s, v7.s[0]
+	WORD $0x4fa511ee // fmla v14.4s, v15.4s, v5.s[1]
+	WORD $0x3ced68f0 // ldr q16, [x7, x13]
+	WORD $0x3dc00851 // ldr q17, [x2, #32]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa711ed // fmla v13.4s, v15.4s, v7.s[1]
+	WORD $0x4f8519ee // fmla v14.4s, v15.4s, v5.s[2]
+	WORD $0x3cee68f0 // ldr q16, [x7, x14]
+	WORD $0x3dc01051 // ldr q17, [x2, #64]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8719ed // fmla v13.4s, v15.4s, v7.s[2]
+	WORD $0x4fa519ee // fmla v14.4s, v15.4s, v5.s[3]
+	WORD $0x3cef68f0 // ldr q16, [x7, x15]
+	WORD $0x3dc01851 // ldr q17, [x2, #96]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa719ed // fmla v13.4s, v15.4s, v7.s[3]
+	WORD $0x4f8611ee // fmla v14.4s, v15.4s, v6.s[0]
+	WORD $0x3cf068f0 // ldr q16, [x7, x16]
+	WORD $0x3dc02051 // ldr q17, [x2, #128]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8811ed // fmla v13.4s, v15.4s, v8.s[0]
+	WORD $0x4fa611ee // fmla v14.4s, v15.4s, v6.s[1]
+	WORD $0x3cf168f0 // ldr q16, [x7, x17]
+	WORD $0x3dc02851 // ldr q17, [x2, #160]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa811ed // fmla v13.4s, v15.4s, v8.s[1]
+	WORD $0x4f8619ee // fmla v14.4s, v15.4s, v6.s[2]
+	WORD $0x3cf368f0 // ldr q16, [x7, x19]
+	WORD $0x3dc03051 // ldr q17, [x2, #192]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8819ed // fmla v13.4s, v15.4s, v8.s[2]
+	WORD $0x4fa619ee // fmla v14.4s, v15.4s, v6.s[3]
+	WORD $0x3cec6910 // ldr q16, [x8, x12]
+	WORD $0x3dc00051 // ldr q17, [x2]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa819ed // fmla v13.4s, v15.4s, v8.s[3]
+	WORD $0x4f8711ee // fmla v14.4s, v15.4s, v7.s[0]
+	WORD $0x3ced6910 // ldr q16, [x8, x13]
+	WORD $0x3dc00851 // ldr q17, [x2, #32]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8911ed // fmla v13.4s, v15.4s, v9.s[0]
+	WORD $0x4fa711ee // fmla v14.4s, v15.4s, v7.s[1]
+	WORD $0x3cee6910 // ldr q16, [x8, x14]
+	WORD $0x3dc01051 // ldr q17, [x2, #64]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa911ed // fmla v13.4s, v15.4s, v9.s[1]
+	WORD $0x4f8719ee // fmla v14.4s, v15.4s, v7.s[2]
+	WORD $0x3cef6910 // ldr q16, [x8, x15]
+	WORD $0x3dc01851 // ldr q17, [x2, #96]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8919ed // fmla v13.4s, v15.4s, v9.s[2]
+	WORD $0x4fa719ee // fmla v14.4s, v15.4s, v7.s[3]
+	WORD $0x3cf06910 // ldr q16, [x8, x16]
+	WORD $0x3dc02051 // ldr q17, [x2, #128]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fa919ed // fmla v13.4s, v15.4s, v9.s[3]
+	WORD $0x4f8811ee // fmla v14.4s, v15.4s, v8.s[0]
+	WORD $0x3cf16910 // ldr q16, [x8, x17]
+	WORD $0x3dc02851 // ldr q17, [x2, #160]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8a11ed // fmla v13.4s, v15.4s, v10.s[0]
+	WORD $0x4fa811ee // fmla v14.4s, v15.4s, v8.s[1]
+	WORD $0x3cf36910 // ldr q16, [x8, x19]
+	WORD $0x3dc03051 // ldr q17, [x2, #192]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4faa11ed // fmla v13.4s, v15.4s, v10.s[1]
+	WORD $0x4f8819ee // fmla v14.4s, v15.4s, v8.s[2]
+	WORD $0x3cec6930 // ldr q16, [x9, x12]
+	WORD $0x3dc00051 // ldr q17, [x2]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8a19ed // fmla v13.4s, v15.4s, v10.s[2]
+	WORD $0x4fa819ee // fmla v14.4s, v15.4s, v8.s[3]
+	WORD $0x3ced6930 // ldr q16, [x9, x13]
+	WORD $0x3dc00851 // ldr q17, [x2, #32]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4faa19ed // fmla v13.4s, v15.4s, v10.s[3]
+	WORD $0x4f8911ee // fmla v14.4s, v15.4s, v9.s[0]
+	WORD $0x3cee6930 // ldr q16, [x9, x14]
+	WORD $0x3dc01051 // ldr q17, [x2, #64]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8b11ed // fmla v13.4s, v15.4s, v11.s[0]
+	WORD $0x4fa911ee // fmla v14.4s, v15.4s, v9.s[1]
+	WORD $0x3cef6930 // ldr q16, [x9, x15]
+	WORD $0x3dc01851 // ldr q17, [x2, #96]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fab11ed // fmla v13.4s, v15.4s, v11.s[1]
+	WORD $0x4f8919ee // fmla v14.4s, v15.4s, v9.s[2]
+	WORD $0x3cf06930 // ldr q16, [x9, x16]
+	WORD $0x3dc02051 // ldr q17, [x2, #128]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8b19ed // fmla v13.4s, v15.4s, v11.s[2]
+	WORD $0x4fa919ee // fmla v14.4s, v15.4s, v9.s[3]
+	WORD $0x3cf16930 // ldr q16, [x9, x17]
+	WORD $0x3dc02851 // ldr q17, [x2, #160]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fab19ed // fmla v13.4s, v15.4s, v11.s[3]
+	WORD $0x4f8a11ee // fmla v14.4s, v15.4s, v10.s[0]
+	WORD $0x3cf36930 // ldr q16, [x9, x19]
+	WORD $0x3dc03051 // ldr q17, [x2, #192]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8c11ed // fmla v13.4s, v15.4s, v12.s[0]
+	WORD $0x4faa11ee // fmla v14.4s, v15.4s, v10.s[1]
+	WORD $0x3cec6950 // ldr q16, [x10, x12]
+	WORD $0x3dc00051 // ldr q17, [x2]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8a19ee // fmla v14.4s, v15.4s, v10.s[2]
+	WORD $0x3ced6950 // ldr q16, [x10, x13]
+	WORD $0x3dc00851 // ldr q17, [x2, #32]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4faa19ee // fmla v14.4s, v15.4s, v10.s[3]
+	WORD $0x3cee6950 // ldr q16, [x10, x14]
+	WORD $0x3dc01051 // ldr q17, [x2, #64]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8b11ee // fmla v14.4s, v15.4s, v11.s[0]
+	WORD $0x3cef6950 // ldr q16, [x10, x15]
+	WORD $0x3dc01851 // ldr q17, [x2, #96]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fab11ee // fmla v14.4s, v15.4s, v11.s[1]
+	WORD $0x3cf06950 // ldr q16, [x10, x16]
+	WORD $0x3dc02051 // ldr q17, [x2, #128]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8b19ee // fmla v14.4s, v15.4s, v11.s[2]
+	WORD $0x3cf16950 // ldr q16, [x10, x17]
+	WORD $0x3dc02851 // ldr q17, [x2, #160]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4fab19ee // fmla v14.4s, v15.4s, v11.s[3]
+	WORD $0x3cf36950 // ldr q16, [x10, x19]
+	WORD $0x3dc03051 // ldr q17, [x2, #192]
+	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
+	WORD $0x4f8c11ee // fmla v14.4s, v15.4s, v12.s[0]
+	MOVD 32(R0), R20
+	CMP $0, R20
+	BEQ unbiased
+	MOVD 224(R0), R21
+	ADDS R21, R20
+	WORD $0xbd40028f // ldr s15, [x20]
+	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
+	WORD $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+unbiased:
+	WORD $0xbd40c00f // ldr s15, [x0, #192]
+	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
+	WORD $0x6eade5f0 // fcmgt v16.4s, v15.4s, v13.4s
+	WORD $0x6eb01ded // bit v13.16b, v15.16b, v16.16b
+	WORD $0x6eaee5f0 // fcmgt v16.4s, v15.4s, v14.4s
+	WORD $0x6eb01dee // bit v14.16b, v15.16b, v16.16b
+	WORD $0xbd40c40f // ldr s15, [x0, #196]
+	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
+	WORD $0x6eafe5b0 // fcmgt v16.4s, v13.4s, v15.4s
+	WORD $0x6eb01ded // bit v13.16b, v15.16b, v16.16b
+	WORD $0x6eafe5d0 // fcmgt v16.4s, v14.4s, v15.4s
+	WORD $0x6eb01dee // bit v14.16b, v15.16b, v16.16b
+	MOVD (R0), R20
+	MOVD 232(R0), R21
+	ADDS R21, R20
+	ADDS R1, R20
+	MOVD 224(R2), R21
+	TBZ $2, R21, part
+	WORD $0x3d80028d // str q13, [x20]
+	B whole
+part:
+	TBZ $1, R21, odd
+	WORD $0xfd00028d // str d13, [x20]
+	TBZ $0, R21, whole
+	ADD $8, R20, R21
+	WORD $0x4d0082ad // st1 {v13.s}[2], [x21]
+	B whole
+odd:
+	WORD $0xbd00028d // str s13, [x20]
+whole:
+	MOVD 248(R0), R21
+	CMP $1, R21
+	BLE stored
+	MOVD 80(R0), R21
+	ADDS R21, R20
+	MOVD 224(R2), R21
+	TBZ $2, R21, part2
+	WORD $0x3d80028e // str q14, [x20]
+	B whole2
+part2:
+	TBZ $1, R21, odd2
+	WORD $0xfd00028e // str d14, [x20]
+	TBZ $0, R21, whole2
+	ADD $8, R20, R21
+	WORD $0x4d0082ae // st1 {v14.s}[2], [x21]
+	B whole2
+odd2:
+	WORD $0xbd00028e // str s14, [x20]
+whole2:
+stored:
+	ADDS $240, R2
+	ADDS $16, R1
+	SUBS $1, R11
+	BNE edge
+	MOVD 256(R0), R12
+	CMP $0, R12
+	BNE done
+inner:
+	MOVD $1, R11
+	MOVD R11, 256(R0)
+	MOVD 128(R0), R11
+	CMP $0, R11
+	BEQ lead
+inners:
+	ADD $0, R1, R12
+	ADD $4, R1, R13
+	ADD $8, R1, R14
+	ADD $12, R1, R15
+	ADD $16, R1, R16
+	ADD $20, R1, R17
+	ADD $24, R1, R19
+	WORD $0x4f00e40d // movi v13.16b, #0x0
+	WORD $0x4f00e40e // movi v14.16b, #0x0
+	WORD $0x3cec686f // ldr q15, [x3, x12]
+	WORD $0x4f8011ed // fmla v13.4s, v15.4s, v0.s[0]
+	WORD $0x3ced686f // ldr q15, [x3, x13]
+	WORD $0x4fa011ed // fmla v13.4s, v15.4s, v0.s[1]
+	WORD $0x3cee686f // ldr q15, [x3, x14]
+	WORD $0x4f8019ed // fmla v13.4s, v15.4s, v0.s[2]
+	WORD $0x3cef686f // ldr q15, [x3, x15]
+	WORD $0x4fa019ed // fmla v13.4s, v15.4s, v0.s[3]
+	WORD $0x3cf0686f // ldr q15, [x3, x16]
+	WORD $0x4f8111ed // fmla v13.4s, v15.4s, v1.s[0]
+	WORD $0x3cf1686f // ldr q15, [x3, x17]
+	WORD $0x4fa111ed // fmla v13.4s, v15.4s, v1.s[1]
+	WORD $0x3cf3686f // ldr q15, [x3, x19]
+	WORD $0x4f8119ed // fmla v13.4s, v15.4s, v1.s[2]
+	WORD $0x3cec688f // ldr q15, [x4, x12]
+	WORD $0x4fa119ed // fmla v13.4s, v15.4s, v1.s[3]
+	WORD $0x4f8011ee // fmla v14.4s, v15.4s, v0.s[0]
+	WORD $0x3ced688f // ldr q15, [x4, x13]
+	WORD $0x4f8211ed // fmla v13.4s, v15.4s, v2.s[0]
+	WORD $0x4fa011ee // fmla v14.4s, v15.4s, v0.s[1]
+	WORD $0x3cee688f // ldr q15, [x4, x14]
+	WORD $0x4fa211ed // fmla v13.4s, v15.4s, v2.s[1]
+	WORD $0x4f8019ee // fmla v14.4s, v15.4s, v0.s[2]
+	WORD $0x3cef688f // ldr q15, [x4, x15]
+	WORD $0x4f8219ed // fmla v13.4s, v15.4s, v2.s[2]
+	WORD $0x4fa019ee // fmla v14.4s, v15.4s, v0.s[3]
+	WORD $0x3cf0688f // ldr q15, [x4, x16]
+	WORD $0x4fa219ed // fmla v13.4s, v15.4s, v2.s[3]
+	WORD $0x4f8111ee // fmla v14.4s, v15.4s, v1.s[0]
+	WORD $0x3cf1688f // ldr q15, [x4, x17]
+	WORD $0x4f8311ed // fmla v13.4s, v15.4s, v3.s[0]
+	WORD $0x4fa111ee // fmla v14.4s, v15.4s, v1.s[1]
+	WORD $0x3cf3688f // ldr q15, [x4, x19]
+	WORD $0x4fa311ed // fmla v13.4s, v15.4s, v3.s[1]
+	WORD $0x4f8119ee // fmla v14.4s, v15.4s, v1.s[2]
+	WORD $0x3cec68af // ldr q15, [x5, x12]
+	WORD $0x4f8319ed // fmla v13.4s, v15.4s, v3.s[2]
+	WORD $0x4fa119ee // fmla v14.4s, v15.4s, v1.s[3]
+	WORD $0x3ced68af // ldr q15, [x5, x13]
+	WORD $0x4fa319ed // fmla v13.4s, v15.4s, v3.s[3]
+	WORD $0x4f8211ee // fmla v14.4s, v15.4s, v2.s[0]
+	WORD $0x3cee68af // ldr q15, [x5, x14]
+	WORD $0x4f8411ed // fmla v13.4s, v15.4s, v4.s[0]
+	WORD $0x4fa211ee // fmla v14.4s, v15.4s, v2.s[1]
+	WORD $0x3cef68af // ldr q15, [x5, x15]
+	WORD $0x4fa411ed // fmla v13.4s, v15.4s, v4.s[1]
+	WORD $0x4f8219ee // fmla v14.4s, v15.4s, v2.s[2]
+	WORD $0x3cf068af // ldr q15, [x5, x16]
+	WORD $0x4f8419ed // fmla v13.4s, v15.4s, v4.s[2]
+	WORD $0x4fa219ee // fmla v14.4s, v15.4s, v2.s[3]
+	WORD $0x3cf168af // ldr q15, [x5, x17]
+	WORD $0x4fa419ed // fmla v13.4s, v15.4s, v4.s[3]
+	WORD $0x4f8311ee // fmla v14.4s, v15.4s, v3.s[0]
+	WORD $0x3cf368af // ldr q15, [x5, x19]
+	WORD $0x4f8511ed // fmla v13.4s, v15.4s, v5.s[0]
+	WORD $0x4fa311ee // fmla v14.4s, v15.4s, v3.s[1]
+	WORD $0x3cec68cf // ldr q15, [x6, x12]
+	WORD $0x4fa511ed // fmla v13.4s, v15.4s, v5.s[1]
+	WORD $0x4f8319ee // fmla v14.4s, v15.4s, v3.s[2]
+	WORD $0x3ced68cf // ldr q15, [x6, x13]
+	WORD $0x4f8519ed // fmla v13.4s, v15.4s, v5.s[2]
+	WORD $0x4fa319ee // fmla v14.4s, v15.4s, v3.s[3]
+	WORD $0x3cee68cf // ldr q15, [x6, x14]
+	WORD $0x4fa519ed // fmla v13.4s, v15.4s, v5.s[3]
+	WORD $0x4f8411ee // fmla v14.4s, v15.4s, v4.s[0]
+	WORD $0x3cef68cf // ldr q15, [x6, x15]
+	WORD $0x4f8611ed // fmla v13.4s, v15.4s, v6.s[0]
+	WORD $0x4fa411ee // fmla v14.4s, v15.4s, v4.s[1]
+	WORD $0x3cf068cf // ldr q15, [x6, x16]
+	WORD $0x4fa611ed // fmla v13.4s, v15.4s, v6.s[1]
+	WORD $0x4f8419ee // fmla v14.4s, v15.4s, v4.s[2]
+	WORD $0x3cf168cf // ldr q15, [x6, x17]
+	WORD $0x4f8619ed // fmla v13.4s, v15.4s, v6.s[2]
+	WORD $0x4fa419ee // fmla v14.4s, v15.4s, v4.s[3]
+	WORD $0x3cf368cf // ldr q15, [x6, x19]
+	WORD $0x4fa619ed // fmla v13.4s, v15.4s, v6.s[3]
+	WORD $0x4f8511ee // fmla v14.4s, v15.4s, v5.s[0]
+	WORD $0x3cec68ef // ldr q15, [x7, x12]
+	WORD $0x4f8711ed // fmla v13.4s, v15.4s, v7.s[0]
+	WORD $0x4fa511ee // fmla v14.4s, v15.4s, v5.s[1]
+	WORD $0x3ced68ef // ldr q15, [x7, x13]
+	WORD $0x4fa711ed // fmla v13.4s, v15.4s, v7.s[1]
+	WORD $0x4f8519ee // fmla v14.4s, v15.4s, v5.s[2]
+	WORD $0x3cee68ef // ldr q15, [x7, x14]
+	WORD $0x4f8719ed // fmla v13.4s, v15.4s, v7.s[2]
+	WORD $0x4fa519ee // fmla v14.4s, v15.4s, v5.s[3]
+	WORD $0x3cef68ef // ldr q15, [x7, x15]
+	WORD $0x4fa719ed // fmla v13.4s, v15.4s, v7.s[3]
+	WORD $0x4f8611ee // fmla v14.4s, v15.4s, v6.s[0]
+	WORD $0x3cf068ef // ldr q15, [x7, x16]
+	WORD $0x4f8811ed // fmla v13.4s, v15.4s, v8.s[0]
+	WORD $0x4fa611ee // fmla v14.4s, v15.4s, v6.s[1]
+	WORD $0x3cf168ef // ldr q15, [x7, x17]
+	WORD $0x4fa811ed // fmla v13.4s, v15.4s, v8.s[1]
+	WORD $0x4f8619ee // fmla v14.4s, v15.4s, v6.s[2]
+	WORD $0x3cf368ef // ldr q15, [x7, x19]
+	WORD $0x4f8819ed // fmla v13.4s, v15.4s, v8.s[2]
+	WORD $0x4fa619ee // fmla v14.4s, v15.4s, v6.s[3]
+	WORD $0x3cec690f // ldr q15, [x8, x12]
+	WORD $0x4fa819ed // fmla v13.4s, v15.4s, v8.s[3]
+	WORD $0x4f8711ee // fmla v14.4s, v15.4s, v7.s[0]
+	WORD $0x3ced690f // ldr q15, [x8, x13]
+	WORD $0x4f8911ed // fmla v13.4s, v15.4s, v9.s[0]
+	WORD $0x4fa711ee // fmla v14.4s, v15.4s, v7.s[1]
+	WORD $0x3cee690f // ldr q15, [x8, x14]
+	WORD $0x4fa911ed // fmla v13.4s, v15.4s, v9.s[1]
+	WORD $0x4f8719ee // fmla v14.4s, v15.4s, v7.s[2]
+	WORD $0x3cef690f // ldr q15, [x8, x15]
+	WORD $0x4f8919ed // fmla v13.4s, v15.4s, v9.s[2]
+	WORD $0x4fa719ee // fmla v14.4s, v15.4s, v7.s[3]
+	WORD $0x3cf0690f // ldr q15, [x8, x16]
+	WORD $0x4fa919ed // fmla v13.4s, v15.4s, v9.s[3]
+	WORD $0x4f8811ee // fmla v14.4s, v15.4s, v8.s[0]
+	WORD $0x3cf1690f // ldr q15, [x8, x17]
+	WORD $0x4f8a11ed // fmla v13.4s, v15.4s, v10.s[0]
+	WORD $0x4fa811ee // fmla v14.4s, v15.4s, v8.s[1]
+	WORD $0x3cf3690f // ldr q15, [x8, x19]
+	WORD $0x4faa11ed // fmla v13.4s, v15.4s, v10.s[1]
+	WORD $0x4f8819ee // fmla v14.4s, v15.4s, v8.s[2]
+	WORD $0x3cec692f // ldr q15, [x9, x12]
+	WORD $0x4f8a19ed // fmla v13.4s, v15.4s, v10.s[2]
+	WORD $0x4fa819ee // fmla v14.4s, v15.4s, v8.s[3]
+	WORD $0x3ced692f // ldr q15, [x9, x13]
+	WORD $0x4faa19ed // fmla v13.4s, v15.4s, v10.s[3]
+	WORD $0x4f8911ee // fmla v14.4s, v15.4s, v9.s[0]
+	WORD $0x3cee692f // ldr q15, [x9, x14]
+	WORD $0x4f8b11ed // fmla v13.4s, v15.4s, v11.s[0]
+	WORD $0x4fa911ee // fmla v14.4s, v15.4s, v9.s[1]
+	WORD $0x3cef692f // ldr q15, [x9, x15]
+	WORD $0x4fab11ed // fmla v13.4s, v15.4s, v11.s[1]
+	WORD $0x4f8919ee // fmla v14.4s, v15.4s, v9.s[2]
+	WORD $0x3cf0692f // ldr q15, [x9, x16]
+	WORD $0x4f8b19ed // fmla v13.4s, v15.4s, v11.s[2]
+	WORD $0x4fa919ee // fmla v14.4s, v15.4s, v9.s[3]
+	WORD $0x3cf1692f // ldr q15, [x9, x17]
+	WORD $0x4fab19ed // fmla v13.4s, v15.4s, v11.s[3]
+	WORD $0x4f8a11ee // fmla v14.4s, v15.4s, v10.s[0]
+	WORD $0x3cf3692f // ldr q15, [x9, x19]
+	WORD $0x4f8c11ed // fmla v13.4s, v15.4s, v12.s[0]
+	WORD $0x4faa11ee // fmla v14.4s, v15.4s, v10.s[1]
+	WORD $0x3cec694f // ldr q15, [x10, x12]
+	WORD $0x4f8a19ee // fmla v14.4s, v15.4s, v10.s[2]
+	WORD $0x3ced694f // ldr q15, [x10, x13]
+	WORD $0x4faa19ee // fmla v14.4s, v15.4s, v10.s[3]
+	WORD $0x3cee694f // ldr q15, [x10, x14]
+	WORD $0x4f8b11ee // fmla v14.4s, v15.4s, v11.s[0]
+	WORD $0x3cef694f // ldr q15, [x10, x15]
+	WORD $0x4fab11ee // fmla v14.4s, v15.4s, v11.s[1]
+	WORD $0x3cf0694f // ldr q15, [x10, x16]
+	WORD $0x4f8b19ee // fmla v14.4s, v15.4s, v11.s[2]
+	WORD $0x3cf1694f // ldr q15, [x10, x17]
+	WORD $0x4fab19ee // fmla v14.4s, v15.4s, v11.s[3]
+	WORD $0x3cf3694f // ldr q15, [x10, x19]
+	WORD $0x4f8c11ee // fmla v14.4s, v15.4s, v12.s[0]
+	MOVD 32(R0), R20
+	CMP $0, R20
+	BEQ unbiased2
+	MOVD 224(R0), R21
+	ADDS R21, R20
+	WORD $0xbd40028f // ldr s15, [x20]
+	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
+	WORD $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+unbiased2:
+	WORD $0xbd40c00f // ldr s15, [x0, #192]
+	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
+	WORD $0x6eade5f0 // fcmgt v16.4s, v15.4s, v13.4s
+	WORD $0x6eb01ded // bit v13.16b, v15.16b, v16.16b
+	WORD $0x6eaee5f0 // fcmgt v16.4s, v15.4s, v14.4s
+	WORD $0x6eb01dee // bit v14.16b, v15.16b, v16.16b
+	WORD $0xbd40c40f // ldr s15, [x0, #196]
+	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
+	WORD $0x6eafe5b0 // fcmgt v16.4s, v13.4s, v15.4s
+	WORD $0x6eb01ded // bit v13.16b, v15.16b, v16.16b
+	WORD $0x6eafe5d0 // fcmgt v16.4s, v14.4s, v15.4s
+	WORD $0x6eb01dee // bit v14.16b, v15.16b, v16.16b
+	MOVD (R0), R20
+	MOVD 232(R0), R21
+	ADDS R21, R20
+	ADDS R1, R20
+	WORD $0x3d80028d // str q13, [x20]
+	MOVD 248(R0), R21
+	CMP $1, R21
+	BLE stored2
+	MOVD 80(R0), R21
+	ADDS R21, R20
+	WORD $0x3d80028e // str q14, [x20]
+stored2:
+	ADDS $16, R1
+	SUBS $1, R11
+	BNE inners
+lead:
+	MOVD 136(R0), R11
+	CMP $0, R11
+	BNE edge
+done:
+	MOVD $0, R11
+	MOVD R11, 256(R0)
+	MOVD 240(R0), R12
+	ADDS $2, R12
+	MOVD R12, 240(R0)
+	MOVD $2, R11
+	MOVD 80(R0), R12
+	MUL R12, R11
+	MOVD 232(R0), R12
+	ADDS R11, R12
+	MOVD R12, 232(R0)
+	MOVD 248(R0), R12
+	SUBS $2, R12
+	MOVD R12, 248(R0)
+	BGT rows
+	MOVD 56(R0), R11
+	MOVD 200(R0), R12
+	ADDS R11, R12
+	MOVD R12, 200(R0)
+	MOVD 64(R0), R11
+	MOVD 208(R0), R12
+	ADDS R11, R12
+	MOVD R12, 208(R0)
+	MOVD 216(R0), R12
+	ADDS $196, R12
+	MOVD R12, 216(R0)
+	MOVD 224(R0), R12
+	ADDS $4, R12
+	MOVD R12, 224(R0)
+	MOVD 48(R0), R12
+	SUBS $1, R12
+	MOVD R12, 48(R0)
+	BNE plane
+	RET

@@ -49,3 +49,18 @@ func TestPlanesBlocks(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 }
+
+func TestPatches(t *testing.T) {
+	testKernels(t, asm.PatchesKernels[:], func(t *testing.T, i int, d asm.Kernel) {
+		for _, g := range asmtest.PatchesCases(d) {
+			a := g.Patches
+			asm.PatchesScalar.Call(&a)
+			want := g.Take()
+			a = g.Patches
+			asm.Patches(i).Call(&a)
+			if err := g.Diff(g.Take(), want); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

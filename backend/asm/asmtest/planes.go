@@ -74,3 +74,34 @@ func PlanesCases(d asm.Kernel) []*Planes {
 	}
 	return cases
 }
+
+// Patches is one call of a kernel that packs rows.
+type Patches struct {
+	Gemm
+	Patches asm.ArgsPatches
+}
+
+// PatchesCases are calls for a kernel, of many depths and all widths.
+func PatchesCases(d asm.Kernel) []*Patches {
+	n, least := d.N, d.N-15
+	switch d.ISA {
+	case asm.Scalar:
+		n, least = 48, 1
+	case asm.AVX2:
+		least = 1
+	}
+	var cases []*Patches
+	for cols := least; cols <= n; cols++ {
+		g := &Patches{}
+		r := maker{rand.New(rand.NewPCG(uint64(cols), 3)), &g.Gemm}
+		k := 1 + r.IntN(11)
+		x, offset := r.patches(k, cols)
+		g.Result = buffer[float32](r, k*n, true)
+		g.Args.LDC = int64(4 * n)
+		g.Patches = asm.ArgsPatches{Dst: unsafe.SliceData(g.Result), X: x, Offset: offset, K: int64(k), Cols: int64(cols), Width: int64(n)}
+		g.Name = fmt.Sprintf("%s K=%d cols=%d", d.Name, k, cols)
+		g.Take()
+		cases = append(cases, g)
+	}
+	return cases
+}

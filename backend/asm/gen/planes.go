@@ -48,7 +48,7 @@ type planes struct {
 	ptr                  []Reg   // of the input rows under the rows' windows
 	col                  Reg     // byte offset of the output columns
 	masks                Reg     // of the edge block
-	kmasks               []Reg   // AVX-512: of each load of an edge block and of its store
+	kmasks               []Reg   // AVX-512: of each load of an edge block
 	index                []Reg   // arm64: byte offset of each load in a row
 	edge                 bool
 	fill                 Reg // a register of `outside`, unless that is 0
@@ -140,7 +140,7 @@ func (p *planes) run(start, body func()) {
 	if p.evex() {
 		zero := p.V("zero")
 		p.Clear(zero)
-		for i := range p.loads() + 1 {
+		for i := range p.loads() {
 			k := p.Mask("edge")
 			p.Op("VPCMPGTD", At(p.masks, i*isa.Width), zero, k)
 			p.kmasks = append(p.kmasks, k)
@@ -235,6 +235,12 @@ func (p *planes) ordered(acc Reg) {
 // store writes the results of the rows that are wanted.
 func (p *planes) store(acc []Reg) {
 	dst, done := p.Load("Dst"), p.Label("stored")
+	if p.edge && p.evex() { // the loads are done: there is a mask register for the store
+		zero := p.V("zero")
+		p.Clear(zero)
+		p.Op("VPCMPGTD", At(p.masks, p.loads()*p.ISA.Width), zero, p.kmasks[0])
+		p.Free(zero)
+	}
 	p.Op("ADDQ", p.Field("OffRow"), dst)
 	p.Op("ADDQ", p.col, dst)
 	for r, x := range acc {
@@ -249,7 +255,7 @@ func (p *planes) store(acc []Reg) {
 		case p.ISA.arm():
 			p.neonStore(x, dst)
 		case p.evex():
-			p.Masked("VMOVUPS", p.kmasks[p.loads()], x, At(dst, 0))
+			p.Masked("VMOVUPS", p.kmasks[0], x, At(dst, 0))
 		default:
 			t := p.V("mask")
 			p.Op("VMOVUPS", At(p.masks, p.loads()*p.ISA.Width), t)

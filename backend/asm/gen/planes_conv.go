@@ -5,7 +5,7 @@ import "fmt"
 // windowShapes are the windows that depthwise convolution has kernels for: rows and columns, stride, and how many output
 // rows are computed at a time where there are 32 registers and with AVX2.
 var windowShapes = []struct{ kh, kw, stride, wide, narrow int }{
-	{3, 3, 1, 4, 4}, {3, 3, 2, 2, 2}, {5, 5, 1, 4, 2}, {5, 5, 2, 2, 2},
+	{3, 3, 1, 4, 4}, {3, 3, 2, 2, 2}, {5, 5, 1, 4, 2}, {5, 5, 2, 2, 2}, {7, 7, 1, 2, 2},
 }
 
 // depthwisePlanesFamily are the convolutions of planes, each with weights of its own.

@@ -70,3 +70,18 @@ func TestWinograd(t *testing.T) {
 		}
 	}
 }
+
+// TestPatches runs the packing of rows in the interpreter, against the reference in Go.
+func TestPatches(t *testing.T) {
+	for i, k := range patchesFamily().Kernels {
+		for _, g := range asmtest.PatchesCases(asm.PatchesKernels[i+1]) {
+			a := g.Patches
+			asm.PatchesScalar.Call(&a)
+			want := g.Take()
+			run(t, k, buffered(t, g.Patches, g.Buffers))
+			if err := g.Diff(g.Take(), want); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
