@@ -93,8 +93,10 @@ func LayerSQNR(ctx context.Context, path string, in Tensors, quantized *Session)
 	}
 	want := map[string]*tensor.Tensor{}
 	if _, err := reference.RunWith(ctx, in, RunOptions{Watch: func(n *graph.Node, _, out []*tensor.Tensor) {
-		if len(out) > 0 && out[0] != nil && n.Out[0] != nil {
-			want[n.Out[0].Name] = out[0]
+		for i, t := range out {
+			if t != nil && n.Out[i] != nil {
+				want[n.Out[i].Name] = t
+			}
 		}
 	}}); err != nil {
 		return nil, err
@@ -102,16 +104,15 @@ func LayerSQNR(ctx context.Context, path string, in Tensors, quantized *Session)
 	ratios := map[string]float64{}
 	var failed error
 	if _, err := quantized.RunWith(ctx, in, RunOptions{Watch: func(n *graph.Node, _, out []*tensor.Tensor) {
-		if n.Domain != "qrun" || n.Type != "QLinear" || out[0] == nil || failed != nil {
-			return
+		for i, name := range dynquant.LayerNames(n) {
+			w := want[n.Out[i].Name]
+			if w == nil || out[i] == nil || failed != nil {
+				continue
+			}
+			s, err := accuracy.Compare(out[i], w)
+			failed = err
+			ratios[name] = s.SQNR
 		}
-		w := want[n.Out[0].Name]
-		if w == nil {
-			return
-		}
-		s, err := accuracy.Compare(out[0], w)
-		failed = err
-		ratios[n.Name] = s.SQNR
 	}}); err != nil {
 		return nil, err
 	}

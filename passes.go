@@ -13,7 +13,9 @@ import (
 type PassInfo struct{ Name, Doc string }
 
 // int8Passes are the passes that are no part of graph.Passes: one comes before those, one between them, one after them.
-func int8Passes() []graph.Pass { return []graph.Pass{dynquant.FuseQDQ(), dynquant.FuseChains(), dynquant.FuseNorms()} }
+func int8Passes() []graph.Pass {
+	return []graph.Pass{dynquant.FuseQDQ(), dynquant.FuseChains(), dynquant.FuseNorms()}
+}
 
 // Passes lists the rewriting passes. None is needed for a model to run. None changes an integer result but qdq, which
 // computes in integers what the file describes in floats.

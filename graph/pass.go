@@ -59,6 +59,7 @@ func Passes() []Pass {
 		{"convs", "Conv to a convolution with an epilogue", Epilogue, fuseConvs},
 		{"activation", "an activation into the product or convolution", Epilogue, fuseActivation},
 		{"residual", "the sum with a tensor of the same shape into the product or convolution", Epilogue, fuseResidual},
+		{"siblings", "the products of one value with constant weights, as queries, keys and values, in one node", Epilogue, joinSiblings},
 	}
 }
 

@@ -17,6 +17,7 @@ func matMuls(l lib) []graph.Def {
 		{Domain: "com.microsoft", Op: "FusedMatMul", Since: 1, New: l.newContribMatMul, Types: floatTypes},
 		{Domain: "com.microsoft", Op: "TransposeMatMul", Since: 1, New: l.newContribMatMul, Types: floatTypes},
 		{Domain: "qrun", Op: "FusedMatMul", Since: 1, New: l.newFusedMatMul, Types: floatTypes[:1]},
+		{Domain: "qrun", Op: "FusedMatMuls", Since: 1, New: l.newFusedMatMuls, Types: floatTypes[:1]},
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 )
 
 func (l lib) linears() []graph.Def {
-	return []graph.Def{{Domain: "qrun", Op: "QLinear", Since: 1, New: l.newLinear, Types: []tensor.DType{tensor.Uint8}}}
+	return []graph.Def{
+		{Domain: "qrun", Op: "QLinear", Since: 1, New: l.newLinear, Types: []tensor.DType{tensor.Uint8}},
+		{Domain: "qrun", Op: "QLinears", Since: 1, New: l.newLinearGroup, Types: []tensor.DType{tensor.Uint8}},
+	}
 }
 
 // Inputs of QLinear.
@@ -69,48 +72,17 @@ func (l lib) newLinear(a *graph.Attrs) (graph.Op, error) {
 func (o *linear) KernelName() string { return "u8s8/" + o.l.k.Name() }
 
 func (o *linear) Infer(c *graph.InferCtx) error {
-	q, w := c.In(linQ), c.In(linW)
 	if c.NumIn() <= linWScale || c.NumIn() > linInputs {
 		return fmt.Errorf("want %d to %d inputs, got %d", linWScale+1, linInputs, c.NumIn())
 	}
-	if q.DType != tensor.Uint8 || w.DType != tensor.Int8 && w.DType != tensor.Uint8 && w.DType != tensor.Float32 {
-		return fmt.Errorf("want a uint8 activation and an int8, uint8 or float32 weight, got %v and %v", q, w)
-	}
-	if !w.Complete() || len(w.Dims) < 2 {
-		return fmt.Errorf("want a weight of known shape with at least two dimensions, got %v", w)
-	}
-	k, n := w.Dims[len(w.Dims)-2].Size, w.Dims[len(w.Dims)-1].Size
-	if o.trans {
-		k, n = n, k
-	}
-	if w.DType == tensor.Float32 {
-		if err := o.checkFloat(c, k); err != nil {
-			return err
-		}
-		k += len(o.repeat)
-	}
-	if k > backend.MaxDepthI8 {
-		return fmt.Errorf("a depth of %d overflows int32 sums, the largest is %d", k, backend.MaxDepthI8)
-	}
-	if !q.Ranked {
-		c.Out(0, tensor.Unranked(tensor.Float32))
-		return nil
-	}
-	if len(q.Dims) == 0 {
-		return fmt.Errorf("want an activation of at least one dimension, got a scalar")
-	}
-	if s := q.Dims[len(q.Dims)-1]; s.Known() && s.Size != o.l.k.StrideU8(k) {
-		return fmt.Errorf("weight %v needs activation rows of %d, got a stride of %d", w, k, s.Size)
-	}
-	dims, err := linearDims(q.Dims, w.Dims, n)
+	y, err := o.result(c.In(linQ), c.In(linW), c.In(linWScale), c.Has(linWZero))
 	if err != nil {
 		return err
 	}
-	if r := c.In(linResidual); c.Has(linResidual) && r.Ranked && !o.broadcast && !agree(r.Dims, dims) {
-		return fmt.Errorf("want a residual of shape %v, got %v", tensor.Ranked(tensor.Float32, dims), r)
+	if r := c.In(linResidual); c.Has(linResidual) && r.Ranked && y.Ranked && !o.broadcast && !agree(r.Dims, y.Dims) {
+		return fmt.Errorf("want a residual of shape %v, got %v", y, r)
 	}
-	y := tensor.Ranked(tensor.Float32, dims)
-	if o.broadcast {
+	if o.broadcast && y.Ranked {
 		if y, err = ops.ResidualSpec(y, c.In(linResidual)); err != nil {
 			return err
 		}
@@ -119,10 +91,47 @@ func (o *linear) Infer(c *graph.InferCtx) error {
 	return nil
 }
 
+// result is the spec of the product, and checks its operands.
+func (o *linear) result(q, w, wscale tensor.Spec, hasZero bool) (y tensor.Spec, err error) {
+	if q.DType != tensor.Uint8 || w.DType != tensor.Int8 && w.DType != tensor.Uint8 && w.DType != tensor.Float32 {
+		return y, fmt.Errorf("want a uint8 activation and an int8, uint8 or float32 weight, got %v and %v", q, w)
+	}
+	if !w.Complete() || len(w.Dims) < 2 {
+		return y, fmt.Errorf("want a weight of known shape with at least two dimensions, got %v", w)
+	}
+	k, n := w.Dims[len(w.Dims)-2].Size, w.Dims[len(w.Dims)-1].Size
+	if o.trans {
+		k, n = n, k
+	}
+	if w.DType == tensor.Float32 {
+		if err := o.checkFloat(w, wscale, hasZero, k); err != nil {
+			return y, err
+		}
+		k += len(o.repeat)
+	}
+	if k > backend.MaxDepthI8 {
+		return y, fmt.Errorf("a depth of %d overflows int32 sums, the largest is %d", k, backend.MaxDepthI8)
+	}
+	if !q.Ranked {
+		return tensor.Unranked(tensor.Float32), nil
+	}
+	if len(q.Dims) == 0 {
+		return y, fmt.Errorf("want an activation of at least one dimension, got a scalar")
+	}
+	if s := q.Dims[len(q.Dims)-1]; s.Known() && s.Size != o.l.k.StrideU8(k) {
+		return y, fmt.Errorf("weight %v needs activation rows of %d, got a stride of %d", w, k, s.Size)
+	}
+	dims, err := linearDims(q.Dims, w.Dims, n)
+	if err != nil {
+		return y, err
+	}
+	return tensor.Ranked(tensor.Float32, dims), nil
+}
+
 // checkFloat checks what a float32 weight of depth k needs.
-func (o *linear) checkFloat(c *graph.InferCtx, k int) error {
-	if s := c.In(linWScale); !agree(s.Dims, []tensor.Dim{tensor.Fixed(columnsOf(c.In(linW), o.trans))}) || c.Has(linWZero) {
-		return fmt.Errorf("a float32 weight %v wants a scale for each column and no zero point, got %v", c.In(linW), s)
+func (o *linear) checkFloat(w, wscale tensor.Spec, hasZero bool, k int) error {
+	if !agree(wscale.Dims, []tensor.Dim{tensor.Fixed(columnsOf(w, o.trans))}) || hasZero {
+		return fmt.Errorf("a float32 weight %v wants a scale for each column and no zero point, got %v", w, wscale)
 	}
 	for _, i := range o.repeat {
 		if i >= k {
@@ -222,19 +231,31 @@ func (o *linear) Run(c *graph.RunCtx) error {
 
 // job makes the product of rows rows of the activation, from row a of it to row y of the result.
 func (o *linear) job(c *graph.RunCtx, j *backend.GemmU8S8, b *backend.PackedI8, a, y, rows, stride int) {
-	n := b.N
+	o.start(c, j, layerProduct{b, tensor.View[float32](c.Out[0]), at(c.In, linBias), at(c.In, linResidual)}, a, y, rows, stride)
+}
+
+// layerProduct is what a layer multiplies with, and what it adds to and where the result is.
+type layerProduct struct {
+	b              *backend.PackedI8
+	out            []float32
+	bias, residual *tensor.Tensor
+}
+
+// start makes the product of rows rows of the activation of c, from row a of it to row y of the result.
+func (o *linear) start(c *graph.RunCtx, j *backend.GemmU8S8, p layerProduct, a, y, rows, stride int) {
+	n := p.b.N
 	scale, zero := tensor.View[float32](c.In[linScale]), tensor.View[int32](c.In[linZero])
 	if len(zero) > 1 {
 		scale, zero = scale[a:a+rows], zero[a:a+rows]
 	}
 	*j = backend.GemmU8S8{M: rows, A: tensor.View[uint8](c.In[linQ])[a*stride : (a+rows)*stride], LDA: stride, ZeroA: zero, ScaleA: scale,
-		RowSumA: tensor.View[int32](c.In[linSum])[a : a+rows], B: b, C: tensor.View[float32](c.Out[0])[y*n : (y+rows)*n], LDC: n}
+		RowSumA: tensor.View[int32](c.In[linSum])[a : a+rows], B: p.b, C: p.out[y*n : (y+rows)*n], LDC: n}
 	j.Epi = backend.Epilogue{Act: o.act, P0: o.p0, P1: o.p1}
-	if t := at(c.In, linBias); t != nil {
-		j.Epi.Bias = tensor.View[float32](t)
+	if p.bias != nil {
+		j.Epi.Bias = tensor.View[float32](p.bias)
 	}
-	if t := at(c.In, linResidual); t != nil {
-		j.Epi.Residual, j.Epi.LDR = tensor.View[float32](t)[y*n:(y+rows)*n], n
+	if p.residual != nil {
+		j.Epi.Residual, j.Epi.LDR = tensor.View[float32](p.residual)[y*n:(y+rows)*n], n
 	}
 	j.Init(o.l.k, c.Threads())
 }
