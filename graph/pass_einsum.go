@@ -177,7 +177,6 @@ func (pc *PassCtx) emitBatched(n *Node, e contraction) (bool, error) {
 type sequence struct {
 	pc   *PassCtx
 	at   *Node
-	last *Node
 	made []*Node
 	err  error
 }
