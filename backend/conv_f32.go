@@ -66,7 +66,7 @@ func (g *ConvF32) Run(k *Kernels) {
 func (g *ConvF32) tiles(k *Kernels) {
 	l := &k.f32
 	p := plan{m: g.M, n: g.N, k: len(g.Offsets.bytes)}
-	if kernels := l.patches(); kernels != nil && g.M >= packedRows && p.k > 0 {
+	if kernels, ok := l.patches(); ok && g.M >= packedRows && p.k > 0 {
 		g.packed(k, &p, kernels)
 		return
 	}
@@ -82,19 +82,19 @@ const (
 	convRows    = 64
 )
 
-// patches are the kernels that pack panels of one to three vectors.
-func (l *layout) patches() []asm.Patches {
+// patches are the kernels that pack panels of that many vectors, if there are any.
+func (l *layout) patches() (kernels [4]asm.Patches, ok bool) {
 	switch l.isa {
 	case asm.AVX512:
-		return []asm.Patches{0, asm.Patches16AVX512, asm.Patches32AVX512, asm.Patches48AVX512}
+		return [4]asm.Patches{1: asm.Patches16AVX512, 2: asm.Patches32AVX512, 3: asm.Patches48AVX512}, true
 	case asm.AVX2:
-		return []asm.Patches{0, 0, asm.Patches16AVX2}
+		return [4]asm.Patches{2: asm.Patches16AVX2}, true
 	}
-	return nil
+	return kernels, false
 }
 
 // packed packs one panel after the other and multiplies it.
-func (g *ConvF32) packed(k *Kernels, p *plan, kernels []asm.Patches) {
+func (g *ConvF32) packed(k *Kernels, p *plan, kernels [4]asm.Patches) {
 	l := &k.f32
 	memory := k.floats.Get().(*[]float32)
 	defer k.floats.Put(memory)

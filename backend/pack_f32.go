@@ -36,7 +36,7 @@ func (k *Kernels) PackF32Into(p *PackedF32, dst []float32, b []float32, K, N, ld
 	if K == 0 || N == 0 {
 		return
 	}
-	if kernels := l.patches(); !trans && kernels != nil {
+	if kernels, ok := l.patches(); ok && !trans {
 		for i := range l.panels(N) {
 			col, nv := l.panel(i, N)
 			packPanel(kernels[nv], p.data[col*K:], b[col:], K, min(nv*l.vec, N-col), nv*l.vec, ldb)

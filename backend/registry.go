@@ -51,7 +51,7 @@ func All() []*Kernels {
 		k := &Kernels{name: t.name, bindRows: nearRows, vec: asm.NewVector(t.ints), interleave: map[int]asm.Interleave{}}
 		k.u8s8 = intLayout(t.ints)
 		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats)
-		if k.f32.patches() != nil {
+		if _, ok := k.f32.patches(); ok {
 			k.bindRows = packedRows
 		}
 		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats)

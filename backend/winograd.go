@@ -196,11 +196,24 @@ func (g *WinogradConv) Block(i int, c, x, scratch []float32) {
 func (g *WinogradConv) multiply(in, out []float32, row, rows int) {
 	depth, m := g.W.C, g.W.M
 	for f := range winogradF {
-		b := PackedF32{K: depth, N: g.width, layout: &g.k.f32, data: in[f*g.step(depth):][:depth*g.width], ld: g.width}
-		p := GemmF32{M: rows, A: g.W.data[(f*m+row)*depth:], LDA: depth, B: &b, C: out[f*g.step(g.rows):], LDC: g.width}
-		p.Init(g.k, 1)
-		p.Do(0, p.Tasks())
+		g.product(out[f*g.step(g.rows):], g.W.data[(f*m+row)*depth:], in[f*g.step(depth):][:depth*g.width], rows)
 	}
+}
+
+// product is GemmF32's, of rows of weights a and the matrix b in place.
+//
+//go:noinline
+func (g *WinogradConv) product(c, a, b []float32, rows int) {
+	l := &g.k.f32
+	p := plan{m: rows, n: g.width, k: g.W.C, panels: l.panels(g.width)}
+	l.sweep(&p, 0, rows, 0, p.panels, func(t part) {
+		args := asm.ArgsGemm{
+			A: unsafe.Pointer(&a[t.row*p.k]), LDA: int64(4 * p.k), B: unsafe.Pointer(&b[t.col]), LDB: int64(4 * g.width),
+			PanelB: int64(4 * t.nv * l.vec), K: int64(p.k), C: unsafe.Pointer(&c[t.row*g.width+t.col]), LDC: int64(4 * g.width),
+			Tiles: int64(t.tiles), Panels: int64(t.panels), Cols: int64(t.cols), Flags: asm.GemmTail,
+		}
+		asm.GemmF32(t.tile).Call(&args)
+	})
 }
 
 // place copies the results of a channel, from that tile on, to where they belong.

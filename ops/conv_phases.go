@@ -56,10 +56,11 @@ func (f *phases) kernels(k *backend.Kernels, list []backend.PlanesKernel) []back
 	if one := &f.axes[0]; one.in != 1 || one.before != 0 || f.size[0] != 1 || one.stride != 1 || !flat && h.stride != w.stride {
 		return list[:0]
 	}
-	for len(list) < h.stride*w.stride {
-		list = append(list, backend.PlanesKernel{})
+	n := h.stride * w.stride
+	if list = list[:cap(list)]; len(list) < n { // those of an earlier run know what they were asked for
+		list = make([]backend.PlanesKernel, n)
 	}
-	list = list[:h.stride*w.stride]
+	list = list[:n]
 	for p := range list {
 		g := backend.Planes{
 			InH: h.in, InW: w.in, OutH: f.size[1], OutW: f.size[2], KH: 1, KW: 1, Stride: w.stride,
