@@ -41,7 +41,7 @@ type Options struct {
 	Profile  Profile  // "" is Row; read only with Dynamic
 
 	// Which nodes are quantized. Only and Exclude are patterns over node names, as path.Match has them, with ** for any
-	// text; a pattern that matches no node is an error. Ops lists operator types, "MatMul", "Gemm" and "Gather" when empty.
+	// text; a pattern that matches no node is an error. Ops lists operator types, "MatMul", "Gemm" and "Gather" when empty; "Conv" is quantized only where it is listed.
 	// MinElements is the smallest weight worth quantizing, in elements.
 	Ops         []string
 	Only        []string

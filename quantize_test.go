@@ -193,7 +193,7 @@ func TestQuantizeReasons(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `exclude "nope" matches no node`) {
 		t.Errorf("a pattern that matches nothing: %v", err)
 	}
-	for _, o := range []qrun.Options{{Quantize: "int3"}, {Profile: "x"}, {Threads: -1}, {Exclude: []string{"m"}}, {Backend: "abacus"}, {DisablePasses: []string{"nope"}}, {Quantize: qrun.Dynamic, Ops: []string{"Conv"}}} {
+	for _, o := range []qrun.Options{{Quantize: "int3"}, {Profile: "x"}, {Threads: -1}, {Exclude: []string{"m"}}, {Backend: "abacus"}, {DisablePasses: []string{"nope"}}, {Quantize: qrun.Dynamic, Ops: []string{"Softmax"}}} {
 		if _, err := qrun.LoadProto(mt.Model(plain(normal(1, 64))).Proto, &o); err == nil {
 			t.Errorf("%+v: no error", o)
 		}

@@ -12,6 +12,8 @@ import "github.com/qrun-onnx/qrun/tensor"
 // FusedConv(X, W, B?, Z?) = act(Conv(X, W, B) + Z), or act(Conv(X, W, B)) + Z with residual_last (int, 0)
 //   has Conv's attributes; Z has exactly the result's shape.
 //
+// QConv(X, W, B?, Z?), the int8 convolution of package dynquant, takes bias and residual as FusedConv does.
+//
 // HalfLinear(X, W, bias?, residual?) = act(X x op(W) + bias) + residual, with W in float16 and transB, and
 // QLinear(Q, scale, zero, sum, W, wscale, wzero?, bias?, residual?), the int8 product of package dynquant,
 //   take bias and residual as FusedMatMul does.
@@ -32,13 +34,16 @@ func slots(n *Node) (bias, residual int, ok bool) {
 		return 0, 0, false
 	}
 	switch n.Type {
-	case "FusedMatMul", "HalfLinear", "FusedConv":
+	case "FusedMatMul", "HalfLinear", "FusedConv", "QConv":
 		return 2, 3, true
 	case "QLinear":
 		return 7, 8, true
 	}
 	return 0, 0, false
 }
+
+// convolves reports whether a fused operator is a convolution.
+func (n *Node) convolves() bool { return n.Type == "FusedConv" || n.Type == "QConv" }
 
 // fusable is the maker of v, a fused operator in the same graph as n, which alone reads v.
 func (pc *PassCtx) fusable(n *Node, v *Value) (m *Node, bias, residual int) {
@@ -134,7 +139,7 @@ func fuseActivation(g *Graph, pc *PassCtx) (changed int, err error) {
 			continue
 		}
 		m, _, residual := pc.fusable(n, n.In[0])
-		if m == nil || m.StrAttr("activation", "") != "" || m.Type != "FusedConv" && m.Arg(residual) != nil {
+		if m == nil || m.StrAttr("activation", "") != "" || !m.convolves() && m.Arg(residual) != nil {
 			continue
 		}
 		fused, err := pc.rebuild(m, m.Domain, m.Type, m.In, n.Out, a.attrs()...)
@@ -154,7 +159,7 @@ func mayBeResidual(m *Node, y, z *Value) bool {
 	if m.Type == "QLinear" {
 		w = m.Arg(4)
 	}
-	if m.Type == "FusedConv" || w.Const == nil || w.Const.Rank() != 2 || w.Const.Len() == 0 || m.IntAttr("transA", 0) != 0 || z.Spec.DType != tensor.Float32 ||
+	if m.convolves() || w.Const == nil || w.Const.Rank() != 2 || w.Const.Len() == 0 || m.IntAttr("transA", 0) != 0 || z.Spec.DType != tensor.Float32 ||
 		!z.Spec.Ranked || y.Spec.Rank() < 2 || len(z.Spec.Dims) != y.Spec.Rank() {
 		return false
 	}
@@ -189,7 +194,7 @@ func fuseResidual(g *Graph, pc *PassCtx) (changed int, err error) {
 				}
 				more = append(more, IntA("residual_broadcast", 1))
 			}
-			if m.Type == "FusedConv" && m.StrAttr("activation", "") != "" {
+			if m.convolves() && m.StrAttr("activation", "") != "" {
 				more = append(more, IntA("residual_last", 1))
 			}
 			fused, err := pc.rebuild(m, m.Domain, m.Type, withInput(m, residual, n.In[i]), n.Out, more...)

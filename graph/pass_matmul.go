@@ -120,7 +120,7 @@ func fuseBias(g *Graph, pc *PassCtx) (changed int, err error) {
 		}
 		for i := range n.In {
 			m, slot, _ := pc.fusable(n, n.In[i])
-			if m == nil || m.Type == "FusedConv" || len(m.In) > slot || m.StrAttr("activation", "") != "" || n.In[i].Spec.Rank() < 1 {
+			if m == nil || m.convolves() || len(m.In) > slot || m.StrAttr("activation", "") != "" || n.In[i].Spec.Rank() < 1 {
 				continue
 			}
 			dims := n.In[i].Spec.Dims

@@ -43,7 +43,7 @@ func (f *modelFlags) addSelection(c *cobra.Command) {
 
 func (f *modelFlags) addChoice(c *cobra.Command) {
 	fl := c.Flags()
-	fl.StringVar(&f.ops, "ops", "", "operator types to quantize, as MatMul,Gemm,Gather (the default)")
+	fl.StringVar(&f.ops, "ops", "", "operator types to quantize: MatMul,Gemm,Gather (the default), and Conv")
 	fl.StringArrayVar(&f.only, "only", nil, "quantize only nodes of this name; * and ** match any text, repeatable")
 	fl.StringArrayVar(&f.exclude, "exclude", nil, "keep nodes of this name in float; * and ** match any text, repeatable")
 	fl.IntVar(&f.minElements, "min-elements", 0, "smallest weight to quantize, in elements")

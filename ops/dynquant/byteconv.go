@@ -57,7 +57,7 @@ func (l lib) newByteConv(a *graph.Attrs, quant bool, in convInputs) (graph.Op, e
 	if err != nil {
 		return nil, err
 	}
-	o := &byteConv{l: l, win: w, groups: int(a.Int("group", 1)), quant: quant, in: in, hasZero: a.HasIn(in.zeroW)}
+	o := &byteConv{l: l, win: w, groups: int(a.Int("group", 1)), quant: quant, in: in, hasZero: in.zeroW >= 0 && a.HasIn(in.zeroW)}
 	if o.groups < 1 {
 		return nil, fmt.Errorf("attribute group is %d", o.groups)
 	}

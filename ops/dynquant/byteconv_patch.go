@@ -77,17 +77,15 @@ func (p *pixels) Do(lo, hi int) {
 		fill := uint8(p.st.zeroX[min(batch/p.st.groups, len(p.st.zeroX)-1)])
 		dst := p.dst[i*pw*p.pitch : (i+1)*pw*p.pitch]
 		inside := z >= 0 && z < d.in && y >= 0 && y < h.in
-		if !inside || p.pitch > p.channels || w.before+w.after > 0 {
-			outside := dst
-			if inside && p.pitch == p.channels {
-				fillBytes(dst[:w.before*p.pitch], fill)
-				outside = dst[(w.before+w.in)*p.pitch:]
-			}
-			fillBytes(outside, fill)
+		if !inside {
+			fillBytes(dst, fill)
+		} else {
+			fillBytes(dst[:w.before*p.pitch], fill)
+			fillBytes(dst[(w.before+w.in)*p.pitch:], fill)
 		}
 		if p.pitch > p.channels { // what is behind the channels multiplies nothing
-			for x := range pw {
-				clear(dst[x*p.pitch+p.channels : (x+1)*p.pitch])
+			for at := p.channels; at < len(dst); at += p.pitch {
+				clear(dst[at : at+p.pitch-p.channels])
 			}
 		}
 		if inside {
@@ -97,9 +95,14 @@ func (p *pixels) Do(lo, hi int) {
 	}
 }
 
+// fillBytes sets all to v, doubling what it has.
 func fillBytes(s []uint8, v uint8) {
-	for i := range s {
-		s[i] = v
+	if len(s) == 0 {
+		return
+	}
+	s[0] = v
+	for n := 1; n < len(s); n *= 2 {
+		copy(s[n:], s[:n])
 	}
 }
 

@@ -40,7 +40,7 @@ func Defs(k *backend.Kernels) []graph.Def {
 		l.embeddings,
 		l.quantizeLinears, l.dequantizeLinears, l.dynamicQuantizes,
 		l.matMulIntegers, l.matMulToFloats, l.qLinearMatMuls, l.qGemms,
-		l.byteConvs, l.byteTables, l.qLinearBinaries, l.qLinearSoftmaxes, l.qLinearPools,
+		l.byteConvs, l.dynamicConvs, l.byteTables, l.qLinearBinaries, l.qLinearSoftmaxes, l.qLinearPools,
 		l.matMulNBits, l.gatherBlocks, l.qAttentions, l.qEmbedNorms, l.dynamicLSTMs,
 	} {
 		defs = append(defs, family()...)

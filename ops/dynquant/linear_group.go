@@ -166,7 +166,7 @@ func LayerNames(n *graph.Node) []string {
 	switch {
 	case n.Domain != "qrun":
 		return nil
-	case n.Type == "QLinear":
+	case n.Type == "QLinear", n.Type == "QConv":
 		return []string{n.Name}
 	case n.Type == "QLinears":
 		a, _ := n.Attrs.Lookup("nodes")

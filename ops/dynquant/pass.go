@@ -102,11 +102,19 @@ func (p *pass) run(g *graph.Graph, pc *graph.PassCtx) (int, error) {
 	}
 	var plan []plannedNode
 	var lookups []plannedNode // Gather nodes
+	var convs []plannedNode
 	for n := range pc.Nodes(g) {
-		if !n.Is(candidateTypes...) || p.seen[n] {
+		if !n.Is(candidateTypes...) && !p.wantsConv(n) || p.seen[n] {
 			continue
 		}
 		p.seen[n] = true
+		if n.Is("Conv") {
+			d := p.decideConv(n)
+			if p.report.Nodes = append(p.report.Nodes, d); d.Reason == "" {
+				convs = append(convs, plannedNode{n: n, at: len(p.report.Nodes) - 1})
+			}
+			continue
+		}
 		if n.Is("Gather") {
 			if d, ok := p.decideEmbedding(n); ok {
 				if p.report.Nodes = append(p.report.Nodes, d); d.Reason == "" {
@@ -126,6 +134,12 @@ func (p *pass) run(g *graph.Graph, pc *graph.PassCtx) (int, error) {
 	changed := 0
 	for _, pn := range lookups {
 		if err := p.rewriteEmbedding(pn.n, &p.report.Nodes[pn.at]); err != nil {
+			return changed, err
+		}
+		changed++
+	}
+	for _, pn := range convs {
+		if err := p.rewriteConv(pn.n); err != nil {
 			return changed, err
 		}
 		changed++

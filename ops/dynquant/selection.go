@@ -21,8 +21,11 @@ type Config struct {
 	Threads     int
 }
 
-// candidateTypes are the operators that can be quantized.
+// candidateTypes are the operators that are quantized unless something else is asked for.
 var candidateTypes = []string{"MatMul", "Gemm", "Gather"}
+
+// allTypes are the operators that can be quantized. Conv is for those who ask: the activations of convolutions lose more.
+var allTypes = append(slices.Clone(candidateTypes), "Conv")
 
 // selection decides by name, type and size.
 // OptionError says that an option names something that there is not: a pattern that matches no node, an operator that is
@@ -51,8 +54,8 @@ func newSelection(c Config) (*selection, error) {
 		s.ops = candidateTypes
 	}
 	for _, op := range s.ops {
-		if !slices.Contains(candidateTypes, op) {
-			return nil, optionErrorf("operator %q is not quantized (there are: %s)", op, strings.Join(candidateTypes, ", "))
+		if !slices.Contains(allTypes, op) {
+			return nil, optionErrorf("operator %q is not quantized (there are: %s)", op, strings.Join(allTypes, ", "))
 		}
 	}
 	for _, p := range c.Only {
