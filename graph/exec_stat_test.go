@@ -23,7 +23,9 @@ func (testPick) Run(c *RunCtx) error {
 
 func (testPick) ReadsPart() {}
 
-func (testPick) Operations(in, out []tensor.Spec) int64 { return Elements(in[0]) + 100*Elements(out[0]) }
+func (testPick) Operations(in, out []tensor.Spec) int64 {
+	return Elements(in[0]) + 100*Elements(out[0])
+}
 
 func TestNodeStatCounts(t *testing.T) {
 	b := newGB(nil)
