@@ -36,6 +36,9 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// drawn is the reason of cases that compare random numbers, which pass by chance alone.
+const drawn = "the expected values come from numpy's random generator"
+
 func runConformance(t *testing.T, cases []Case, known Expectations, tier string) {
 	count := map[Status]int{}
 	used := map[string]bool{}
@@ -51,6 +54,7 @@ func runConformance(t *testing.T, cases []Case, known Expectations, tier string)
 		folder, reason, expected := known.Lookup(c.Name)
 		used[folder] = true
 		switch {
+		case expected && status == Pass && reason == drawn: // ten draws without a seed agree now and then
 		case expected && status == Pass:
 			t.Errorf("%s passes and is listed: %s", c.Name, reason)
 		case !expected && status != Pass:
