@@ -3,6 +3,7 @@ package dynquant
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
@@ -116,7 +117,7 @@ func (o *dynamicConv) Run(c *graph.RunCtx) error {
 		t.biasF = tensor.View[float32](b)
 	}
 	if z := at(c.In, qconvZ); z != nil {
-		if !sameShape(z.Shape(), y.Shape()) {
+		if !slices.Equal(z.Shape(), y.Shape()) {
 			return fmt.Errorf("want a residual of shape %v, got %v", y.Shape(), z.Shape())
 		}
 		t.residual = tensor.View[float32](z)
@@ -129,18 +130,6 @@ func (o *dynamicConv) Run(c *graph.RunCtx) error {
 		return err
 	}
 	return st.compute(c)
-}
-
-func sameShape(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // dynamicConvState is what a run keeps.
