@@ -6,13 +6,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/tw"
 	"github.com/spf13/cobra"
 
 	"github.com/qrun-onnx/qrun"
@@ -24,6 +21,7 @@ type benchFlags struct {
 	observeFlags
 	modes       []string
 	threadList  []int
+	backends    []string
 	runs        int
 	budget      time.Duration
 	warmup      int
@@ -54,6 +52,7 @@ func (e *env) benchCommand() *cobra.Command {
 	fl := c.Flags()
 	fl.StringSliceVar(&f.modes, "quantize", []string{"none"}, "a list of none, dynamic, fp16: they take turns")
 	fl.IntSliceVar(&f.threadList, "thread-list", nil, "a list of thread counts: they take turns")
+	fl.StringSliceVar(&f.backends, "backend-list", nil, "a list of tiers of kernels (qrun env lists them): they take turns")
 	fl.IntVarP(&f.runs, "runs", "n", 0, "runs per setting (default: until the median settles)")
 	fl.DurationVar(&f.budget, "for", 5*time.Second, "longest time in all")
 	fl.IntVar(&f.warmup, "warmup", 10, "runs before measuring")
@@ -64,10 +63,36 @@ func (e *env) benchCommand() *cobra.Command {
 	return c
 }
 
+// setting is what one variant differs in from the others.
+type setting struct {
+	mode    string
+	backend string // "" is the session's choice
+	threads int
+}
+
+// settings are all combinations of the lists.
+func (f *benchFlags) settings() []setting {
+	threads, backends := f.threadList, f.backends
+	if len(threads) == 0 {
+		threads = []int{f.threads}
+	}
+	if len(backends) == 0 {
+		backends = []string{""}
+	}
+	var all []setting
+	for _, mode := range f.modes {
+		for _, b := range backends {
+			for _, t := range threads {
+				all = append(all, setting{strings.TrimSpace(mode), strings.TrimSpace(b), t})
+			}
+		}
+	}
+	return all
+}
+
 // variant is one setting under measurement.
 type variant struct {
-	mode    string
-	threads int
+	setting
 	ran
 	first   time.Duration
 	samples []time.Duration
@@ -86,31 +111,25 @@ func (e *env) bench(path string, f *benchFlags) error {
 	if f.concurrency < 1 || f.runs < 0 || f.warmup < 0 {
 		return usagef("--concurrency wants 1 or more, --runs and --warmup 0 or more")
 	}
-	threads := f.threadList
-	if len(threads) == 0 {
-		threads = []int{f.threads}
-	}
 	f.stdin = e.stdin
 	var all []*variant
 	var in *loaded
-	for _, mode := range f.modes {
-		for _, t := range threads {
-			v, err := e.openVariant(path, f, mode, t)
-			if err != nil {
+	for _, s := range f.settings() {
+		v, err := e.openVariant(path, f, s)
+		if err != nil {
+			return err
+		}
+		if in == nil {
+			if in, err = f.load(v.session.Inputs()); err != nil {
 				return err
 			}
-			if in == nil {
-				if in, err = f.load(v.session.Inputs()); err != nil {
-					return err
-				}
-			}
-			start := time.Now()
-			if _, err := v.session.Run(e.ctx, in.runs[0]); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			v.first = time.Since(start)
-			all = append(all, v)
 		}
+		start := time.Now()
+		if _, err := v.session.Run(e.ctx, in.runs[0]); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		v.first = time.Since(start)
+		all = append(all, v)
 	}
 	if err := f.measure(e.ctx, all, in.runs); err != nil {
 		return err
@@ -139,7 +158,7 @@ func (e *env) lookInto(path string, f *benchFlags, all []*variant, in *loaded) (
 		if f.trace == "" {
 			continue
 		}
-		t.setting(fmt.Sprintf("%s %s, %s", filepath.Base(path), v.name, plural(v.threads, "thread")))
+		t.setting(filepath.Base(path) + " " + f.titleWithThreads(v))
 		t.load(v.session.LoadSteps())
 		n := traceRuns
 		if f.runs > 0 {
@@ -171,20 +190,22 @@ func (e *env) countAllocations(s *qrun.Session, in qrun.Tensors) (allocations, e
 	return allocations{float64(after.Mallocs-before.Mallocs) / runs, float64(after.TotalAlloc-before.TotalAlloc) / runs}, nil
 }
 
-func (e *env) openVariant(path string, f *benchFlags, mode string, threads int) (*variant, error) {
+func (e *env) openVariant(path string, f *benchFlags, st setting) (*variant, error) {
 	mf := f.modelFlags
-	mf.threads = threads
-	o, err := mf.options(strings.TrimSpace(mode))
+	mf.threads = st.threads
+	o, err := mf.options(st.mode)
 	if err != nil {
 		return nil, err
 	}
+	o.Backend = st.backend
 	start := time.Now()
 	s, err := open(path, o)
 	if err != nil {
 		return nil, err
 	}
-	v := &variant{mode: mode, threads: s.Threads()}
-	v.name, v.session, v.load = modeName(mode, f.profile), s, time.Since(start)
+	st.backend, st.threads = s.Backend(), s.Threads()
+	v := &variant{setting: st}
+	v.name, v.session, v.load = modeName(st.mode, f.profile), s, time.Since(start)
 	return v, nil
 }
 
@@ -268,112 +289,4 @@ func settled(all []*variant) bool {
 		}
 	}
 	return true
-}
-
-type benchDoc struct {
-	Schema  string        `json:"schema"`
-	Model   string        `json:"model"`
-	CPU     string        `json:"cpu"`
-	Backend string        `json:"backend"`
-	Results []benchResult `json:"results"`
-}
-
-type benchResult struct {
-	Quantize     string  `json:"quantize"`
-	Profile      string  `json:"profile,omitempty"`
-	Threads      int     `json:"threads"`
-	Concurrency  int     `json:"concurrency"`
-	LoadMS       float64 `json:"load_ms"`
-	FirstMS      float64 `json:"first_ms"`
-	Runs         int     `json:"runs"`
-	MinMS        float64 `json:"min_ms"`
-	P10MS        float64 `json:"p10_ms"`
-	MedianMS     float64 `json:"median_ms"`
-	P90MS        float64 `json:"p90_ms"`
-	P99MS        float64 `json:"p99_ms"`
-	PerSecond    float64 `json:"per_second"`
-	WeightsBytes int64   `json:"weights_bytes"`
-	ArenaBytes   int64   `json:"arena_bytes"`
-	PeakRSSBytes int64   `json:"peak_rss_bytes"`
-	Allocations  float64 `json:"allocations"` // per run
-	AllocBytes   float64 `json:"allocated_bytes"`
-
-	Timings *profileDoc `json:"timings,omitempty"`
-}
-
-func benchDocument(path string, f *benchFlags, all []*variant) benchDoc {
-	doc := benchDoc{Schema: "qrun.bench/1", Model: path, CPU: qrun.Environment().CPU, Backend: all[0].session.Backend()}
-	for _, v := range all {
-		r := benchResult{Quantize: v.mode, Threads: v.threads, Concurrency: f.concurrency, LoadMS: ms(v.load), FirstMS: ms(v.first),
-			Runs: v.timing.runs, MinMS: ms(v.timing.min), P10MS: ms(v.timing.p10), MedianMS: ms(v.timing.median), P90MS: ms(v.timing.p90),
-			P99MS: ms(v.timing.p99), PerSecond: v.perSecond(), WeightsBytes: v.session.WeightsBytes(), ArenaBytes: v.session.ArenaBytes(), PeakRSSBytes: peakRSS()}
-		r.Allocations, r.AllocBytes = v.allocs.count, v.allocs.bytes
-		if v.mode == "dynamic" {
-			r.Profile = f.profile
-		}
-		if v.profile != nil {
-			r.Timings = v.profile.doc(&f.observeFlags)
-		}
-		doc.Results = append(doc.Results, r)
-	}
-	return doc
-}
-
-func (v *variant) perSecond() float64 { return float64(v.timing.runs) / v.wall.Seconds() }
-
-func (e *env) printBench(f *benchFlags, all []*variant, in *loaded) error {
-	info := qrun.Environment()
-	e.line("processor", "%s, kernels %s", info.CPU, all[0].session.Backend())
-	for i, v := range all[0].session.Inputs() {
-		e.line(first(i, "input"), "%s   %v   %s", v.Name, in.runs[0][v.Name], in.notes[i])
-	}
-	t := tablewriter.NewTable(e.stdout, tablewriter.WithHeaderAutoFormat(tw.Off),
-		tablewriter.WithRendition(tw.Rendition{Borders: tw.BorderNone, Symbols: tw.NewSymbols(tw.StyleASCII)}))
-	head := []string{""}
-	rows := [][]string{{"median"}, {"p10"}, {"p90 / p99"}, {"throughput"}, {"load / first run"}, {"weights"}, {"working memory"}, {"allocated a run"}, {"runs"}}
-	for i, v := range all {
-		name := v.name
-		if len(f.threadList) > 1 {
-			name += fmt.Sprintf(", %s", plural(v.threads, "thread"))
-		}
-		head = append(head, name)
-		median, size := millis(v.timing.median), bytesText(v.session.WeightsBytes())
-		if i > 0 {
-			median += "   " + speedText(all[0].timing.median, v.timing.median)
-			size += sizeText("   ", all[0].session.WeightsBytes(), v.session.WeightsBytes())
-		}
-		for k, cell := range []string{median, millis(v.timing.p10), millis(v.timing.p90) + " / " + millis(v.timing.p99),
-			rateText(v.perSecond()), millis(v.load) + " / " + millis(v.first), size, bytesText(v.session.ArenaBytes()),
-			fmt.Sprintf("%s, %.0f times", bytesText(int64(v.allocs.bytes)), v.allocs.count), strconv.Itoa(v.timing.runs)} {
-			rows[k] = append(rows[k], cell)
-		}
-	}
-	t.Header(head)
-	for _, r := range rows {
-		if err := t.Append(r); err != nil {
-			return err
-		}
-	}
-	if err := t.Render(); err != nil {
-		return err
-	}
-	e.line("measured", "taking turns after %s of warm-up, %s%s", plural(f.warmup, "run"), plural(all[0].session.Threads(), "thread"), concurrent(f.concurrency))
-	for _, v := range all {
-		if v.profile == nil {
-			continue
-		}
-		fmt.Fprintln(e.stdout)
-		e.line("profile", "%s, %s, means of %s under observation", v.name, plural(v.threads, "thread"), plural(len(v.profile.runs), "run"))
-		if err := e.printProfile(v.profile, &f.observeFlags); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func concurrent(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return fmt.Sprintf(", %d at the same time", n)
 }

@@ -15,8 +15,9 @@ import (
 // benchStdio serves a side-by-side benchmark: it prints "ready LOAD_NS RSS_KB", then answers "run N" with N durations
 // in nanoseconds, "rss" with the peak resident size in KB, and ends at "quit". Nothing else goes to stdout.
 func (e *env) benchStdio(path string, f *benchFlags) error {
-	if len(f.modes) != 1 {
-		return usagef("--stdio measures one setting, got --quantize %s", strings.Join(f.modes, ","))
+	settings := f.settings()
+	if len(settings) != 1 {
+		return usagef("--stdio measures one setting, got %d from the lists --quantize, --backend-list and --thread-list", len(settings))
 	}
 	if f.wanted() || f.trace != "" {
 		return usagef("--stdio does not go with --profile ops or nodes, nor with --trace")
@@ -24,7 +25,7 @@ func (e *env) benchStdio(path string, f *benchFlags) error {
 	if f.folder == "" {
 		return usagef("--stdio wants --inputs DIR with input_*.pb")
 	}
-	v, err := e.openVariant(path, f, f.modes[0], f.threads)
+	v, err := e.openVariant(path, f, settings[0])
 	if err != nil {
 		return err
 	}
