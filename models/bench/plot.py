@@ -1,44 +1,62 @@
-"""The plot of a document of results: bars of the ratio per model and shape, as SVG."""
+"""The plot of a document of results: bars of the ratio per model and shape, as SVG.
 
-from xml.sax.saxutils import escape
+Other modules import what needs no package; run as a program, with matplotlib, it draws: plot.py BARS.json OUT.svg.
+"""
 
-WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 760, 190, 60, 13, 9, 62
+import hashlib
+import json
+import sys
+
 INK, FLOAT, INT8 = "#57606a", "#4c8eda", "#2da44e"  # readable on light and dark pages
 
 
-def plot(document, ratios):
-    """Bars of qrun's speed over the fastest other runtime, float32 and int8, of every cell; longer is faster."""
-    groups = []
-    for n in sorted({c["threads"] for c in document["cells"]}):
-        bars = [(f"{c['model']} {c['shape']}".replace("all-minilm-l6-v2", "MiniLM-L6"), *ratios(c)) for c in document["cells"] if c["threads"] == n]
-        groups.append((f"{n} thread{'s' * (n > 1)}", [b for b in bars if b[1] or b[2]]))
-    longest = max([x for _, bars in groups for b in bars for x in b[1:] if x] + [1.2])
-    scale = (WIDTH - LEFT - RIGHT) / longest
-    out, y = [], TOP
-    for title, bars in groups:
-        out.append(text(LEFT, y + 12, title, weight="bold"))
-        y += 22
-        for label, *values in bars:
-            height = BAR * sum(v is not None for v in values)
-            out.append(text(LEFT - 8, y + height / 2 + 4, label, anchor="end"))
-            for value, color in zip(values, (FLOAT, INT8)):
-                if value is None:
-                    continue
-                out.append(f'<rect x="{LEFT}" y="{y}" width="{value * scale:.1f}" height="{BAR - 2}" fill="{color}"/>')
-                out.append(text(LEFT + value * scale + 4, y + 10, f"{value:.2f}x", size=10))
-                y += BAR
-            y += GAP
-        y += GAP
-    one = LEFT + scale
-    out.append(f'<line x1="{one:.1f}" y1="{TOP - 4}" x2="{one:.1f}" y2="{y - GAP}" stroke="{INK}" stroke-dasharray="4 3"/>')
-    top = [
-        text(8, 18, f"How many times as fast as other runtimes: {document['cpu']}, {document['kind']}", weight="bold"),
-        f'<rect x="8" y="30" width="10" height="10" fill="{FLOAT}"/>', text(24, 39, "float32, against the fastest of ONNX Runtime, OpenVINO, rten, tract"),
-        f'<rect x="430" y="30" width="10" height="10" fill="{INT8}"/>', text(446, 39, "int8, against ONNX Runtime's int8"),
-    ]
-    body = "\n".join(top + out)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" font-family="sans-serif" font-size="12">\n{body}\n</svg>\n'
+def bars(document, ratios):
+    """What is drawn: qrun's speed over the fastest other runtime, float32 and int8, of every cell, by number of threads."""
+    groups = {}
+    for c in document["cells"]:
+        both = [None if x is None else round(x, 3) for x in ratios(c)]
+        if any(both):
+            label = f"{c['model']} {c['shape']}".replace("all-minilm-l6-v2", "MiniLM-L6")
+            groups.setdefault(c["threads"], []).append([label, *both])
+    title = f"How many times as fast as other runtimes\n{document['cpu']}, {document['kind']}"
+    return {"title": title, "groups": [[f"{n} thread{'s' * (n > 1)}", groups[n]] for n in sorted(groups)]}
 
 
-def text(x, y, content, anchor="start", size=12, weight="normal"):
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" fill="{INK}">{escape(content)}</text>'
+def digest(drawn):
+    """The mark that a plot of these bars carries, so that a stale one is known without drawing."""
+    return "bars " + hashlib.sha256(json.dumps(drawn).encode()).hexdigest()
+
+
+def draw(drawn, path):
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.hashsalt": "qrun", "svg.fonttype": "none", "font.size": 9, "text.color": INK, "axes.labelcolor": INK,
+                                "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": INK})
+    from matplotlib import pyplot
+
+    rows = [len(group) for _, group in drawn["groups"]]
+    longest = max(x for _, group in drawn["groups"] for b in group for x in b[1:] if x)
+    figure, axes = pyplot.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=rows, figsize=(8, 1.4 + 0.42 * sum(rows)), layout="constrained")
+    for (title, group), ax in zip(drawn["groups"], axes[:, 0]):
+        kinds = [(1, FLOAT, "float32, against the fastest of ONNX Runtime, OpenVINO, rten, tract"), (2, INT8, "int8, against ONNX Runtime's int8")]
+        kinds = [k for k in kinds if any(b[k[0]] for b in group)]
+        height = 0.8 / len(kinds)
+        for i, (column, color, label) in enumerate(kinds):
+            places = [y + (i - (len(kinds) - 1) / 2) * height for y, b in enumerate(group) if b[column]]
+            drawn_bars = ax.barh(places, [b[column] for b in group if b[column]], height * 0.9, color=color, label=label)
+            ax.bar_label(drawn_bars, fmt="%.2fx", padding=2, fontsize=7)
+        ax.axvline(1, color=INK, linestyle="--", linewidth=0.8)
+        ax.set_yticks(range(len(group)), [b[0] for b in group])
+        ax.invert_yaxis()
+        ax.set_title(title, loc="left", fontsize=9, fontweight="bold")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.set_xlim(0, longest * 1.1)
+    figure.suptitle(drawn["title"], fontsize=10)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=1, frameon=False, fontsize=8)
+    figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Description": digest(drawn)})
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1]) as source:
+        draw(json.load(source), sys.argv[2])

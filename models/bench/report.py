@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 
-from plot import plot
+import plot
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RESULTS = ROOT / "docs/benchmarks"
@@ -212,10 +212,11 @@ def part(text, name, content):
     return before + begin + content + "<!-- end -->" + after
 
 
-def render(check):
-    """Makes, or checks, everything that is made from results."""
+def render(draw=None):
+    """Makes everything that is made from results; draw(bars, path) makes a plot. Without it, only sees that all is made."""
     documents = [json.loads(p.read_text()) for p in sorted(RESULTS.glob("*.json"))]
-    files = {RESULTS / f"{d['kind']}.svg": plot(d, ratios) for d in documents}
+    plots = {RESULTS / f"{d['kind']}.svg": plot.bars(d, ratios) for d in documents}
+    files = {}
     page = ROOT / "docs/performance.md"
     files[page] = part(page.read_text(), "benchmarks", "\n" + "\n".join(f"{tables(d)}\n![Ratios on {d['kind']}](benchmarks/{d['kind']}.svg)\n" for d in documents) + "\n")
     readme = ROOT / "README.md"
@@ -225,9 +226,13 @@ def render(check):
             text = part(text, f"benchmark {d['kind']}", short_table(d))
     files[readme] = text
     stale = [p for p, new in files.items() if not p.exists() or p.read_text() != new]
-    for p in stale:
-        if check:
+    stale_plots = [p for p, drawn in plots.items() if not p.exists() or plot.digest(drawn) not in p.read_text()]
+    if draw is None:
+        for p in stale + stale_plots:
             print(f"{p.relative_to(ROOT)} is not what the results say: run models/bench/bench.py --render", file=sys.stderr)
-        else:
-            replace(p, files[p])
-    return 1 if check and stale else 0
+        return 1 if stale or stale_plots else 0
+    for p in stale:
+        replace(p, files[p])
+    for p in stale_plots:
+        draw(plots[p], p)
+    return 0
