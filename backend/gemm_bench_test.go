@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -15,8 +16,10 @@ import (
 )
 
 // BenchmarkGemm measures products as a share of what the processor can do at most: the register-only loop of the same
-// instruction, and for one row also a loop that only reads the packed B. Loops and products are timed in turns, as
-// clocks drift and hosts are shared, and each is the tenth percentile of many short samples; -benchtime 1x is enough.
+// instruction, and for few rows also a loop that only reads the packed B. As clocks drift and hosts are shared, loops and
+// products take turns in slices of some tens of microseconds, each part of a product is compared with the loops right
+// before and after it, and the result is the median of the quarter of turns in which the loops were fastest;
+// -benchtime 1x is enough.
 // The loop of u8s8 on the tier avx2 is VPMADDWD and VPADDD: products of clipped weights can exceed it. u8s8flat has
 // weights so large throughout that there is no clipped form.
 func BenchmarkGemm(b *testing.B) {
@@ -25,8 +28,8 @@ func BenchmarkGemm(b *testing.B) {
 			if k.Name() == "scalar" || kind == "u8s8flat" && k.u8c8.isa == asm.Scalar {
 				continue
 			}
-			for _, kn := range [][2]int{{384, 384}, {384, 1536}, {1536, 384}, {768, 768}, {768, 3072}, {3072, 768}} {
-				for _, m := range []int{1, 8, 32, 128, 512} {
+			for _, kn := range [][2]int{{384, 384}, {384, 1536}, {1536, 384}, {768, 768}, {768, 3072}, {3072, 768}, {1024, 4096}, {4096, 1024}} {
+				for _, m := range []int{1, 2, 3, 4, 8, 9, 12, 16, 32, 48, 64, 100, 128, 256, 512} {
 					for threads := 1; threads <= 2; threads++ {
 						b.Run(fmt.Sprintf("%s/%s/K%dN%d/M%d/T%d", kind, k.Name(), kn[0], kn[1], m, threads), func(b *testing.B) {
 							if threads > runtime.GOMAXPROCS(0) {
@@ -48,14 +51,14 @@ type gemmBench struct {
 	peak  asm.Peak
 	read  asm.Read
 	bytes []uint64 // packed B
-	one   bool     // M is 1
+	few   bool     // so few rows that reading B takes long
 }
 
 func newBench(k *Kernels, kind string, m, n, depth, threads int) *gemmBench {
 	r := rand.New(rand.NewPCG(1, 2))
 	f := func() float32 { return float32(r.NormFloat64()) }
 	c, epi := make([]float32, m*n), Epilogue{Bias: random(n, f)}
-	x := &gemmBench{one: m == 1}
+	x := &gemmBench{few: m <= 4}
 	isa := k.f32.isa
 	switch kind {
 	case "u8s8", "u8s8flat":
@@ -124,57 +127,84 @@ func team(threads int) (run func(f func(i int)), end func()) {
 func (x *gemmBench) report(b *testing.B, threads, products int) {
 	run, end := team(threads)
 	defer end()
-	const rounds = 2000
 	config := asm.TileConfig(32, 32)
+	d := asm.PeakKernels[x.peak]
 	var next atomic.Int64
-	product := func() {
-		tasks := x.init()
-		next.Store(0)
-		run(func(int) {
-			for i := int(next.Add(1)) - 1; i < tasks; i = int(next.Add(1)) - 1 {
-				x.do(i, i+1)
+	share := func(lo, hi int, do func(thread, i int)) {
+		next.Store(int64(lo))
+		run(func(thread int) {
+			for i := int(next.Add(1)) - 1; i < hi; i = int(next.Add(1)) - 1 {
+				do(thread, i)
 			}
 		})
 	}
-	peak := func() { run(func(int) { x.peak.Call(&asm.ArgsPeak{N: rounds, Config: &config[0]}) }) }
+	const calls, rounds = 8, 500 // of the loop
+	peak := func() {
+		share(0, calls*threads, func(int, int) { x.peak.Call(&asm.ArgsPeak{N: rounds, Config: &config[0]}) })
+	}
 	var sums [2][8]uint64
+	const call = 1 << 12 // words that a call reads
 	read := func() {
-		run(func(i int) {
-			part := x.bytes[len(x.bytes)/64*i/threads*64 : len(x.bytes)/64*(i+1)/threads*64]
-			const call = 1 << 16 // a kernel must not take long
-			for ; len(part) > 0; part = part[min(call, len(part)):] {
-				x.read.Call(&asm.ArgsRead{Dst: &sums[i][0], Src: &part[0], N: int64(min(call, len(part)))})
-			}
+		share(0, (len(x.bytes)+call-1)/call, func(thread, i int) {
+			part := x.bytes[i*call : min(len(x.bytes), (i+1)*call)]
+			x.read.Call(&asm.ArgsRead{Dst: &sums[thread][0], Src: &part[0], N: int64(len(part))})
 		})
 	}
-	var runs, peaks, reads []float64
-	clock := func(times *[]float64, f func()) {
+	clock := func(f func()) float64 {
 		t := time.Now()
 		f()
-		*times = append(*times, time.Since(t).Seconds())
+		return time.Since(t).Seconds()
 	}
-	product()
-	for stop := time.Now().Add(60 * time.Millisecond); time.Now().Before(stop) || len(peaks) < 20; {
-		clock(&peaks, peak)
-		for range 4 {
-			if x.one {
-				clock(&reads, read)
-			}
-			clock(&runs, product)
+	tasks := x.init()
+	share(0, tasks, func(_, i int) { x.do(i, i+1) })
+	var turns []turn
+	before, readBefore := clock(peak), 0.0
+	if x.few {
+		readBefore = clock(read)
+	}
+	group := max(1, min(tasks, int(float64(tasks)*30e6/float64(products)))) * threads // parts of a slice
+	for stop := time.Now().Add(150 * time.Millisecond); time.Now().Before(stop) || len(turns) < 20; {
+		u := turn{slowest: before}
+		for lo := 0; lo < tasks; lo += group {
+			t := clock(func() {
+				if lo == 0 {
+					x.init()
+				}
+				share(lo, min(tasks, lo+group), func(_, i int) { x.do(i, i+1) })
+			})
+			after := clock(peak)
+			u.time, u.loops, u.slowest = u.time+t, u.loops+t/(before+after)*2, max(u.slowest, after)
+			before = after
 		}
+		if x.few {
+			readAfter := clock(read)
+			u.read = (readBefore + readAfter) / 2 / u.time
+			readBefore = readAfter
+			before = clock(peak)
+		}
+		turns = append(turns, u)
 	}
-	d, p10 := asm.PeakKernels[x.peak], tenth(runs)
+	slices.SortFunc(turns, func(a, b turn) int { return cmp.Compare(a.slowest, b.slowest) })
+	turns = turns[:max(len(turns)/4, 5)]
+	middle := func(of func(u turn) float64) float64 {
+		slices.SortFunc(turns, func(a, b turn) int { return cmp.Compare(of(a), of(b)) })
+		return of(turns[len(turns)/2])
+	}
+	time := middle(func(u turn) float64 { return u.time })
+	loop := float64(calls * threads * rounds * d.M * d.N)
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(2*float64(products)/p10/1e9, "GOPS")
-	b.ReportMetric(100*float64(products)/p10/(float64(threads*rounds*d.M*d.N)/tenth(peaks)), "%peak")
-	if x.one {
-		b.ReportMetric(8*float64(len(x.bytes))/p10/1e9, "GB/s")
-		b.ReportMetric(100*tenth(reads)/p10, "%read")
+	b.ReportMetric(2*float64(products)/time/1e9, "GOPS")
+	b.ReportMetric(100*float64(products)/loop/middle(func(u turn) float64 { return u.loops }), "%peak")
+	if x.few {
+		b.ReportMetric(8*float64(len(x.bytes))/time/1e9, "GB/s")
+		b.ReportMetric(100*middle(func(u turn) float64 { return u.read }), "%read")
 	}
 }
 
-// tenth is the tenth percentile.
-func tenth(times []float64) float64 {
-	slices.Sort(times)
-	return times[len(times)/10]
+// turn is one product between loops.
+type turn struct {
+	time    float64
+	loops   float64 // time in times of the loop
+	slowest float64 // of the loops
+	read    float64 // time of reading as a share
 }
