@@ -90,7 +90,7 @@ func (v *vec) keep(m *mask, x wide) {
 	switch {
 	case m == nil:
 	case v.hasMasks():
-		v.Zeroed("VMOVDQA32", m.k, x[0], x[0])
+		v.Zeroed("VMOVDQA32", m.k[0], x[0], x[0])
 	case v.ISA.arm():
 		w := v.neonMask(m)
 		v.op("VANDPS", w, x, x)

@@ -72,7 +72,7 @@ func (v *vec) newFlag() mask {
 	}
 	zero := v.GP("zero")
 	v.Op("XORQ", zero, zero)
-	v.Op("KMOVW", zero, m.k)
+	v.Op("KMOVW", zero, m.k[0])
 	v.Free(zero)
 	return m
 }
@@ -82,7 +82,7 @@ func (v *vec) flagNaN(flag mask, x wide) {
 	m := v.newMask("nan")
 	v.cmp(unordered, x, x, m)
 	if v.hasMasks() {
-		v.Op("KORW", m.k, flag.k, flag.k)
+		v.Op("KORW", m.k[0], flag.k[0], flag.k[0])
 	} else {
 		v.op("VORPS", m.w, flag.w, flag.w)
 	}
@@ -96,7 +96,7 @@ func (v *vec) flagBits(flag mask) Reg {
 	}
 	r := v.GP("flag")
 	if v.hasMasks() {
-		v.Op("KMOVW", flag.k, r)
+		v.Op("KMOVW", flag.k[0], r)
 		return r
 	}
 	v.Op("VORPS", flag.w[0], flag.w[1], flag.w[0])

@@ -112,22 +112,29 @@ func softmaxRows(v *vec, s *span) {
 		})
 		v.foldTo("VMAXPS", acc, p["Mean"])
 	}, "Dst", "Src", "Add", "Mean")
-	v.release(y)
+	v.release(x, y)
 	v.rows(func(p map[string]Reg) {
 		v.fill(At(p["Mean"], 0), k)
 		v.set(0, acc)
-		v.each(s, func(m *mask) {
+		v.sideBySide(sideBySide, s, func(m *mask) {
+			x := v.wide("x")
 			v.load(m, s.at(p["Dst"]), x)
 			v.op("VSUBPS", k, x, x)
 			v.exp(x)
 			v.store(m, x, s.at(p["Dst"]))
-			v.under(m, "VADDPS", x, acc, acc)
+			for i := 0; i < len(x); i += len(acc) {
+				v.under(m, "VADDPS", x[i:i+len(acc)], acc, acc)
+			}
+			v.release(x)
 		})
+		x := v.wide("x")
 		v.fold("VADDPS", acc, x)
 		v.setReg(val(1), x[0].X())
 		v.Op("VDIVPS", acc[0].X(), x[0].X(), x[0].X())
 		v.Op("VMOVSS", x[0].X(), At(p["Inv"], 0))
+		v.release(x)
 	}, "Dst", "Mean", "Inv")
+	x = v.wide("x")
 	v.rows(func(p map[string]Reg) {
 		v.fill(At(p["Inv"], 0), k)
 		v.each(s, func(m *mask) {

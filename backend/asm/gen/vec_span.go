@@ -24,7 +24,7 @@ func (v *vec) newSpan(n Reg) *span {
 		v.Op("MOVQ", Imm(1), one)
 		v.Op("SHLXQ", n, one, one)
 		v.Op("DECQ", one)
-		v.Op("KMOVW", one, s.tail.k)
+		v.Op("KMOVW", one, s.tail.k[0])
 		return s
 	}
 	if v.tails.sym == "" {
@@ -94,5 +94,42 @@ func (v *vec) eachOf(n int, s *span, body func(m *mask, j int, at func(p Reg) Me
 	v.Op("TESTQ", s.rem, s.rem)
 	v.Op("JZ", done)
 	body(&s.tail, 0, s.at)
+	v.Bind(done)
+}
+
+// sideBySide is each for bodies that are long chains of operations: on AVX-512 whole blocks come n at a time, and every
+// operation is on all of them before the next, as the processor would not look far enough ahead to find the next block
+// by itself. The body makes its wides itself, as they differ in width, and moves on by s.
+func (v *vec) sideBySide(n int, s *span, body func(m *mask)) {
+	if !v.hasMasks() {
+		v.each(s, body)
+		return
+	}
+	many, loop, single, tail, done := v.Label("many"), v.Label("loop"), v.Label("single"), v.Label("tail"), v.Label("done")
+	count := v.GP("count")
+	v.Op("XORQ", s.index, s.index)
+	v.Op("MOVQ", s.blocks, count)
+	v.Op("SUBQ", Imm(n), count)
+	v.Op("JL", single)
+	v.Bind(many)
+	v.units = n
+	body(nil)
+	v.units = 1
+	v.Op("ADDQ", Imm(64*n), s.index)
+	v.Op("SUBQ", Imm(n), count)
+	v.Op("JGE", many)
+	v.Bind(single)
+	v.Op("ADDQ", Imm(n), count)
+	v.Op("JZ", tail)
+	v.Bind(loop)
+	body(nil)
+	v.Op("ADDQ", Imm(64), s.index)
+	v.Op("DECQ", count)
+	v.Op("JNZ", loop)
+	v.Bind(tail)
+	v.Free(count)
+	v.Op("TESTQ", s.rem, s.rem)
+	v.Op("JZ", done)
+	body(&s.tail)
 	v.Bind(done)
 }

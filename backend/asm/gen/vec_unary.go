@@ -159,6 +159,9 @@ func (v *vec) round(mode int, x wide) {
 	v.op(op, Imm(mode), x, x)
 }
 
+// sideBySide is the number of blocks of 16 elements that functions of many steps compute at a time.
+const sideBySide = 4
+
 // vecISAs are the instruction sets that vector kernels are written for.
 var vecISAs = []*ISA{AVX2, AVX512, NEON}
 
@@ -181,11 +184,12 @@ func vecUnaryFamily() *Family {
 					v.fill(v.Field([]string{"P0", "P1"}[i]), p[i])
 				}
 				s := v.newSpan(v.Load("N"))
-				x := v.wide("x")
-				v.each(s, func(m *mask) {
+				v.sideBySide(sideBySide, s, func(m *mask) {
+					x := v.wide("x")
 					v.load(m, s.at(src), x)
 					u.body(v, x, p[0], p[1])
 					v.store(m, x, s.at(dst))
+					v.release(x)
 				})
 				v.Ret()
 			}))

@@ -10,6 +10,7 @@ import (
 // instruction set the same operations in the same order.
 type vec struct {
 	*Kernel
+	units  int               // units that a wide has at the moment, one after the other
 	consts map[uint32]Mem
 	pool   Reg               // arm64: points to the constants
 	quads  map[[4]uint32]Mem // arm64: the constants there, by value
@@ -19,7 +20,8 @@ type vec struct {
 	order  []splat           // of uses, by the first one
 }
 
-// wide is the registers of 16 lanes.
+// wide is the registers of 16 lanes, or of several times 16 where the program computes units side by side. In an
+// operation on more units than it has, it is used for each.
 type wide []Reg
 
 // splat is a constant that fills all lanes.
@@ -46,7 +48,7 @@ func vecKernel(name string, isa *ISA, args *Args, program func(v *vec)) *Kernel 
 
 func newVec(name string, isa *ISA, args *Args) *vec {
 	v := &vec{
-		Kernel: NewKernel(name+isa.Suffix, isa, args), consts: map[uint32]Mem{}, held: map[splat]Reg{}, uses: map[splat]int{},
+		Kernel: NewKernel(name+isa.Suffix, isa, args), units: 1, consts: map[uint32]Mem{}, held: map[splat]Reg{}, uses: map[splat]int{},
 	}
 	if isa.arm() {
 		v.pool, v.quads = v.GP("pool"), map[[4]uint32]Mem{}
@@ -58,7 +60,7 @@ func newVec(name string, isa *ISA, args *Args) *vec {
 func (v *vec) hasMasks() bool { return v.ISA.Feat&FeatAVX512 != 0 }
 
 func (v *vec) wide(name string) wide {
-	w := make(wide, 64/v.ISA.Width)
+	w := make(wide, v.units*64/v.ISA.Width)
 	for i := range w {
 		w[i] = v.V(fmt.Sprint(name, i))
 	}
@@ -108,7 +110,7 @@ func (v *vec) splatMem(x splat) Mem {
 func (v *vec) part(a any, i int) Operand {
 	switch a := a.(type) {
 	case wide:
-		return a[i]
+		return a[i%len(a)]
 	case splat:
 		return v.operand(a)
 	case Mem:
@@ -119,19 +121,30 @@ func (v *vec) part(a any, i int) Operand {
 	panic(fmt.Sprintf("operand %v", a))
 }
 
-// op appends an instruction on 16 lanes, operands in Go assembler order.
+// op appends an instruction on all lanes, operands in Go assembler order.
 func (v *vec) op(op string, args ...any) {
 	if v.ISA.arm() {
 		v.neonOp(op, args)
 		return
 	}
-	for i := range 64 / v.ISA.Width {
+	for i := range width(args) {
 		ops := make([]Operand, len(args))
 		for j, a := range args {
 			ops[j] = v.part(a, i)
 		}
 		v.Op(op, ops...)
 	}
+}
+
+// width is the number of registers of the widest operand.
+func width(args []any) int {
+	n := 0
+	for _, a := range args {
+		if w, ok := a.(wide); ok {
+			n = max(n, len(w))
+		}
+	}
+	return n
 }
 
 // set fills all lanes with a constant.
@@ -169,21 +182,24 @@ func (v *vec) fill(src Operand, dst wide) {
 
 // mask selects lanes: a mask register, or all bits of the lanes set, or on arm64 for a tail their number.
 type mask struct {
-	k   Reg
+	k   []Reg // one per unit
 	w   wide
 	rem Reg
 }
 
-func (v *vec) newMask(name string) mask {
-	if v.hasMasks() {
-		return mask{k: v.Mask(name)}
+func (v *vec) newMask(name string) (m mask) {
+	if !v.hasMasks() {
+		return mask{w: v.wide(name)}
 	}
-	return mask{w: v.wide(name)}
+	for range v.units {
+		m.k = append(m.k, v.Mask(name))
+	}
+	return m
 }
 
 func (v *vec) freeMask(m mask) {
 	if v.hasMasks() {
-		v.Free(m.k)
+		v.Free(m.k...)
 		return
 	}
 	v.release(m.w)
@@ -205,7 +221,9 @@ func (v *vec) cmp(pred int, a wide, b any, m mask) {
 		return
 	}
 	if v.hasMasks() {
-		v.Op("VCMPPS", Imm(pred), v.part(b, 0), a[0], m.k)
+		for i, k := range m.k {
+			v.Op("VCMPPS", Imm(pred), v.part(b, i), a[i], k)
+		}
 		return
 	}
 	v.op("VCMPPS", Imm(pred), b, a, m.w)
@@ -214,7 +232,9 @@ func (v *vec) cmp(pred int, a wide, b any, m mask) {
 // blend takes yes where the mask is set, else no.
 func (v *vec) blend(m mask, yes any, no, dst wide) {
 	if v.hasMasks() {
-		v.Masked("VBLENDMPS", m.k, v.part(yes, 0), no[0], dst[0])
+		for i, k := range m.k {
+			v.Masked("VBLENDMPS", k, v.part(yes, i), no[i], dst[i])
+		}
 		return
 	}
 	v.op("VBLENDVPS", m.w, yes, no, dst)
@@ -231,7 +251,7 @@ func (v *vec) under(m *mask, op string, args ...any) {
 		for i, a := range args {
 			ops[i] = v.part(a, 0)
 		}
-		v.Masked(op, m.k, ops...)
+		v.Masked(op, m.k[0], ops...)
 	case v.ISA.arm():
 		tmp := v.wide("tmp")
 		v.op("VMOVAPS", dst, tmp)
@@ -250,7 +270,7 @@ func (v *vec) under(m *mask, op string, args ...any) {
 	}
 }
 
-// load loads 16 lanes, those outside the mask as 0 and without touching their memory.
+// load loads all lanes, those outside the mask as 0 and without touching their memory.
 func (v *vec) load(m *mask, src Mem, dst wide) {
 	switch {
 	case v.ISA.arm():
@@ -258,7 +278,7 @@ func (v *vec) load(m *mask, src Mem, dst wide) {
 	case m == nil:
 		v.op("VMOVUPS", src, dst)
 	case v.hasMasks():
-		v.Zeroed("VMOVUPS", m.k, src, dst[0])
+		v.Zeroed("VMOVUPS", m.k[0], src, dst[0])
 	default:
 		v.op("VMASKMOVPS", src, m.w, dst)
 	}
@@ -272,7 +292,7 @@ func (v *vec) store(m *mask, src wide, dst Mem) {
 	case m == nil:
 		v.op("VMOVUPS", src, dst)
 	case v.hasMasks():
-		v.Masked("VMOVUPS", m.k, src[0], dst)
+		v.Masked("VMOVUPS", m.k[0], src[0], dst)
 	default:
 		v.op("VMASKMOVPS", src, m.w, dst)
 	}
