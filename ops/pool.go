@@ -137,6 +137,8 @@ func (o *pool) Run(c *graph.RunCtx) error {
 		return o.runFloat32(c)
 	case tensor.Float16, tensor.BFloat16:
 		return o.l.asFloat32(c, o.runFloat32)
+	case tensor.Int8, tensor.Uint8:
+		return o.runBytes(c)
 	}
 	return o.runPlain(c)
 }

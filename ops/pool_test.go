@@ -3,7 +3,10 @@ package ops
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
+
+	"github.com/qrun-onnx/qrun/tensor"
 )
 
 // The row-wise reduction must agree with visiting every window element by element, which float64 does.
@@ -29,6 +32,7 @@ func TestPoolsAgree(t *testing.T) {
 				want := runOp(t, op, 22, tc.at, x64)
 				wantClose(t, toFloat64(t, runOp(t, op, 22, tc.at, x)), want, 1e-6)
 			}
+			wantBytesAgree(t, tc.x, tc.at)
 			at := attrs{"count_include_pad": 1}
 			for k, v := range tc.at {
 				at[k] = v
@@ -36,6 +40,27 @@ func TestPoolsAgree(t *testing.T) {
 			want := runOp(t, "AveragePool", 19, at, x64)
 			wantClose(t, toFloat64(t, runOp(t, "AveragePool", 19, at, x)), want, 1e-6)
 		})
+	}
+}
+
+// wantBytesAgree compares the maxima of 8-bit integers with those that come with indices, which are found one by one.
+func wantBytesAgree(t *testing.T, shape []int, at attrs) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, 2))
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	u, s := make([]uint8, n), make([]int8, n)
+	for i := range u {
+		u[i], s[i] = uint8(r.Uint32()), int8(r.Uint32()>>(8*r.UintN(2))|0x80)
+	}
+	for _, x := range []*tensor.Tensor{of(t, u, shape...), of(t, s, shape...)} {
+		want, err := tryOp(t, "MaxPool", 22, at, 2, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantTensor(t, runOp(t, "MaxPool", 22, at, x), want[0])
 	}
 }
 

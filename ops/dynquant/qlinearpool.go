@@ -1,38 +1,40 @@
 package dynquant
 
 import (
+	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
 func (l lib) qLinearPools() []graph.Def {
 	return []graph.Def{
-		{Domain: microsoft, Op: "QLinearAveragePool", Since: 1, New: newQLinearAveragePool, Types: byteTypes},
-		{Domain: microsoft, Op: "QLinearGlobalAveragePool", Since: 1, New: newQLinearGlobalPool, Types: byteTypes},
+		{Domain: microsoft, Op: "QLinearAveragePool", Since: 1, New: l.newQLinearAveragePool, Types: byteTypes},
+		{Domain: microsoft, Op: "QLinearGlobalAveragePool", Since: 1, New: l.newQLinearGlobalPool, Types: byteTypes},
 	}
 }
 
 // qLinearPool is the average of windows of one to three spatial dimensions, or of whole planes, of dequantized numbers,
 // quantized again. Inputs as those of qLinearUnary. With last, channels are the last dimension.
 type qLinearPool struct {
+	k        *backend.Kernels
 	win      convWindow
 	global   bool
 	countPad bool
 	last     bool
 }
 
-func newQLinearAveragePool(a *graph.Attrs) (graph.Op, error) {
+func (l lib) newQLinearAveragePool(a *graph.Attrs) (graph.Op, error) {
 	w, err := newConvWindow(a)
 	if err != nil {
 		return nil, err
 	}
 	a.Require("kernel_shape")
 	w.ceil = a.Bool("ceil_mode", false)
-	return &qLinearPool{win: w, countPad: a.Bool("count_include_pad", false), last: a.Bool("channels_last", false)}, nil
+	return &qLinearPool{k: l.k, win: w, countPad: a.Bool("count_include_pad", false), last: a.Bool("channels_last", false)}, nil
 }
 
-func newQLinearGlobalPool(a *graph.Attrs) (graph.Op, error) {
-	return &qLinearPool{global: true, last: a.Bool("channels_last", false)}, nil
+func (l lib) newQLinearGlobalPool(a *graph.Attrs) (graph.Op, error) {
+	return &qLinearPool{k: l.k, global: true, last: a.Bool("channels_last", false)}, nil
 }
 
 func (o *qLinearPool) Infer(c *graph.InferCtx) error {
@@ -94,7 +96,8 @@ func (o *qLinearPool) Run(c *graph.RunCtx) error {
 	if y.Len() == 0 {
 		return nil
 	}
-	j := graph.State[poolJob](c)
+	st := graph.State[poolState](c)
+	j := &st.poolJob
 	defer func() { *j = poolJob{} }()
 	var buf [5]int
 	shape := append(buf[:0], x.Shape()...)
@@ -109,10 +112,13 @@ func (o *qLinearPool) Run(c *graph.RunCtx) error {
 		j.axes = o.win.axes(shape, o.win.kernel)
 	}
 	j.out = j.axes[0].out * j.axes[1].out * j.axes[2].out
+	j.grid = byteGridOf(x.DType(), j.to.zero)
+	if !o.last && st.floatsExact() {
+		return st.runFloats(c, shape[0]*shape[1], x.DType() == tensor.Int8)
+	}
 	if o.last {
 		j.step = j.channels
 	}
-	j.grid = byteGridOf(x.DType(), j.to.zero)
 	for i := range j.values {
 		if j.values[i] = int32(i) - j.from.zero; x.DType() == tensor.Int8 {
 			j.values[i] = int32(int8(i)) - j.from.zero
@@ -133,8 +139,7 @@ func (j *poolJob) Do(lo, hi int) {
 		for od := range d.out {
 			for oh := range h.out {
 				for ow := range w.out {
-					sum, n := j.window(x, od, oh, ow)
-					v := float32(sum) / float32(n) * j.from.scale
+					v := float32(j.window(x, od, oh, ow)) / float32(j.divisor(od, oh, ow)) * j.from.scale
 					y[at] = j.grid.byte(v / j.to.scale)
 					at += j.step
 				}
@@ -143,29 +148,36 @@ func (j *poolJob) Do(lo, hi int) {
 	}
 }
 
-// window adds up one window, and says by how many elements its average divides.
-func (j *poolJob) window(x []uint8, od, oh, ow int) (sum int64, n int) {
+// window adds up one window.
+func (j *poolJob) window(x []uint8, od, oh, ow int) (sum int64) {
 	d, h, w := &j.axes[0], &j.axes[1], &j.axes[2]
-	n = 1
-	var lo, hi [3]int
-	for i, o := range [3]int{od, oh, ow} {
-		a := &j.axes[i]
-		lo[i], hi[i] = a.taps(o)
-		if j.o.countPad {
-			n *= min(a.kernel, (a.in+a.after-(o*a.stride-a.before)-1)/a.dilate+1)
-		} else {
-			n *= hi[i] - lo[i]
-		}
-	}
-	for kd := lo[0]; kd < hi[0]; kd++ {
-		for kh := lo[1]; kh < hi[1]; kh++ {
+	d0, d1 := d.taps(od)
+	h0, h1 := h.taps(oh)
+	w0, w1 := w.taps(ow)
+	for kd := d0; kd < d1; kd++ {
+		for kh := h0; kh < h1; kh++ {
 			row := ((od*d.stride+kd*d.dilate-d.before)*h.in + oh*h.stride + kh*h.dilate - h.before) * w.in
-			for kw := lo[2]; kw < hi[2]; kw++ {
+			for kw := w0; kw < w1; kw++ {
 				sum += int64(j.values[x[(row+ow*w.stride+kw*w.dilate-w.before)*j.step]])
 			}
 		}
 	}
-	return sum, max(n, 1)
+	return sum
+}
+
+// divisor is by how many elements the average of a window divides.
+func (j *poolJob) divisor(od, oh, ow int) int {
+	n := 1
+	for i, o := range [3]int{od, oh, ow} {
+		a := &j.axes[i]
+		if j.o.countPad {
+			n *= min(a.kernel, (a.in+a.after-(o*a.stride-a.before)-1)/a.dilate+1)
+			continue
+		}
+		lo, hi := a.taps(o)
+		n *= hi - lo
+	}
+	return max(n, 1)
 }
 
 // taps returns the kernel positions lo <= k < hi that meet the input at output o.
