@@ -15,6 +15,7 @@ type layout struct {
 	narrow  bool
 	depth   int                   // elements of K that lie together, and that a step takes but for AMX
 	pad     int                   // K is padded to a multiple of it
+	size    int                   // bytes of an element of packed B
 	rate    int                   // products per cycle, to know how long a call takes
 	tiles   [maxTile + 1][5]uint8 // kernels by rows and vectors
 	pairs   bool                  // all tiles have an even number of rows but for the last of a block
@@ -26,8 +27,8 @@ type layout struct {
 const maxTile = 32
 
 // newLayout collects the tiles of an instruction set from a family's kernels.
-func newLayout(kernels []asm.Kernel, isa asm.ISA, vec, depth, rate int) layout {
-	l := layout{isa: isa, vec: vec, depth: depth, pad: depth, rate: rate}
+func newLayout(kernels []asm.Kernel, isa asm.ISA, vec, depth, size, rate int) layout {
+	l := layout{isa: isa, vec: vec, depth: depth, pad: depth, size: size, rate: rate}
 	if isa == asm.Scalar {
 		l.vec, l.nv, l.mr = asm.ScalarCols, 1, 1
 		return l

@@ -5,8 +5,9 @@ const (
 	maxRows     = nearRows + 2*maxTile // at most, as blocks are whole tiles
 	groupCols   = 512                  // columns of a group at most, so that a block of C stays in cache
 	taskCycles  = 30_000               // a task shorter than this is not worth handing out
-	callCycles  = 150_000
-	bytesPerCyc = 16 // of packed B, from the cache level below
+	callCycles  = 60_000               // of a call of a kernel, at the rates of layouts: other things take time too
+	callBytes   = 512 << 10            // that a call brings from memory, at a few GB/s when all processors do
+	bytesPerCyc = 16                   // of packed B, from the cache level below
 )
 
 // plan cuts a product into blocks of rows by groups of panels; task i is group i%groups of block i/groups.
@@ -78,7 +79,7 @@ func (l *layout) sweep(p *plan, row0, row1, p0, p1 int, run func(c part)) {
 			n, ragged = min(n, last-p0), false
 		}
 		most := callCycles * l.rate / (c.nv * l.vec * max(p.k, 1)) // rows by panels
-		c.panels = min(n, max(most/(row1-row0), 1))
+		c.panels = min(n, max(most/(row1-row0), 1), max(callBytes/(l.size*c.nv*l.vec*max(p.k, 1)), 1))
 		c.cols = min(c.panels*c.nv*l.vec, p.n-c.col)
 		p0 += c.panels
 		unit := 1

@@ -108,7 +108,9 @@ func (k *Kernels) transposeUnit() int { return max(asm.TransposeKernels[k.transp
 func (k *Kernels) transposePanel(panel, b []float32, K, cols, w, ldb int) {
 	k8, c8 := K&^7, cols-cols%k.transposeUnit()
 	if k8 > 0 && c8 > 0 {
-		k.transpose.Call(&asm.ArgsTranspose{Dst: &panel[0], LDD: int64(4 * w), Src: &b[0], LDS: int64(4 * ldb), K: int64(k8), Cols: int64(c8)})
+		for r := 0; r < k8; r += packCall {
+			k.transposeCall(&asm.ArgsTranspose{Dst: &panel[r*w], LDD: int64(4 * w), Src: &b[r], LDS: int64(4 * ldb), K: int64(min(packCall, k8-r)), Cols: int64(c8)})
+		}
 	}
 	for c := range cols {
 		from := k8

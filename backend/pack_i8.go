@@ -131,6 +131,9 @@ func (p *PackedI8) at(col int) unsafe.Pointer {
 	return unsafe.Add(pointer(p.data), col*p.layout.padded(p.K))
 }
 
+// packCall is how many rows a call of a kernel packs at most: each may lie on a page of a file that is not in memory yet.
+const packCall = 256
+
 // packPanel fills panel i. Padding is zero already.
 func (k *Kernels) packPanel(p *PackedI8, b []int8, i, ldb int, trans bool) {
 	l, K := p.layout, p.K
@@ -144,8 +147,10 @@ func (k *Kernels) packPanel(p *PackedI8, b []int8, i, ldb int, trans bool) {
 		b = b[col*ldb:][:extent(cols, K, ldb)]
 		k0, c0 := K&^31, cols-cols%k.transposeUnit()
 		if l.depth == 4 && k0 > 0 && c0 > 0 { // groups of four bytes move like floats
-			k.transpose.Call(&asm.ArgsTranspose{Dst: (*float32)(unsafe.Pointer(&panel[0])), LDD: int64(4 * w),
-				Src: (*float32)(unsafe.Pointer(&b[0])), LDS: int64(ldb), K: int64(k0 / 4), Cols: int64(c0)})
+			for g := 0; g < k0/4; g += packCall {
+				k.transpose.Call(&asm.ArgsTranspose{Dst: (*float32)(unsafe.Pointer(&panel[4*g*w])), LDD: int64(4 * w),
+					Src: (*float32)(unsafe.Pointer(&b[4*g])), LDS: int64(ldb), K: int64(min(packCall, k0/4-g)), Cols: int64(c0)})
+			}
 		} else {
 			c0 = 0
 		}
@@ -161,7 +166,9 @@ func (k *Kernels) packPanel(p *PackedI8, b []int8, i, ldb int, trans bool) {
 	b = b[col:][:extent(K, cols, ldb)]
 	k0, c0 := K-K%l.depth, cols&^15
 	if interleave := k.interleave[l.depth]; interleave != 0 && k0 > 0 && c0 > 0 {
-		interleave.Call(&asm.ArgsInterleave{Dst: &panel[0], LDD: int64(l.depth * w), Src: &b[0], LDS: int64(ldb), K: int64(k0), Cols: int64(c0)})
+		for r := 0; r < k0; r += packCall {
+			interleave.Call(&asm.ArgsInterleave{Dst: &panel[r*w], LDD: int64(l.depth * w), Src: &b[r*ldb], LDS: int64(ldb), K: int64(min(packCall, k0-r)), Cols: int64(c0)})
+		}
 	} else {
 		c0 = 0
 	}

@@ -139,11 +139,15 @@ func (p *PlanesKernel) run(n, out int, c, x, w, bias []float32, act Activation, 
 
 // part is how many rows of how many planes a call computes, to be short.
 func (p *PlanesKernel) part() (rows, planes int) {
-	row := (p.blocks.Lead + p.blocks.Inner + p.blocks.Trail) * p.KH * p.KW * 2 // cycles, at most
-	const whole = 12                                                           // rows that a kernel may compute together divide it
-	rows = max(callCycles/row/whole*whole, whole)
+	const perPlane, perRow = 500, 50                                                        // cycles
+	row := (p.blocks.Lead+p.blocks.Inner+p.blocks.Trail)*p.KH*p.KW*2 + perRow               // at most
+	row = max(row, 4*(p.InW*min(p.Stride, p.KH)+p.OutW)*(callCycles/1024)/(callBytes/1024)) // or what it moves takes longer
+	const whole = 12                                                                        // rows that a kernel may compute together divide it
+	if rows = max(callCycles/row, 1); rows >= whole {
+		rows -= rows % whole
+	}
 	if rows < p.OutH {
 		return rows, 1
 	}
-	return p.OutH, max(1, callCycles/(row*p.OutH))
+	return p.OutH, max(1, callCycles/(perPlane+row*p.OutH))
 }

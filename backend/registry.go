@@ -50,11 +50,11 @@ func All() []*Kernels {
 		}
 		k := &Kernels{name: t.name, bindRows: nearRows, vec: asm.NewVector(t.ints), interleave: map[int]asm.Interleave{}}
 		k.u8s8 = intLayout(t.ints)
-		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats)
+		k.f32 = floatLayout(asm.GemmF32Kernels[:], t.floats, 4)
 		if _, ok := k.f32.patches(); ok {
 			k.bindRows = packedRows
 		}
-		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats)
+		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats, 2)
 		switch t.floats {
 		case asm.AVX2, asm.AVX512:
 			k.transpose = asm.TransposeAVX2
@@ -65,7 +65,7 @@ func All() []*Kernels {
 		switch t.ints {
 		case asm.AVX2:
 			k.form, k.rest, k.columns = wideA, asm.RestAVX2, asm.ColumnsAVX2
-			k.u8c8 = newLayout(asm.GemmU8C8Kernels[:], asm.AVX2, 8, 4, 32)
+			k.u8c8 = newLayout(asm.GemmU8C8Kernels[:], asm.AVX2, 8, 4, 1, 32)
 			k.u8c8.pad = clipGroup
 		case asm.NEON:
 			k.form = signedA
@@ -90,40 +90,40 @@ func intLayout(isa asm.ISA) layout {
 	case asm.AMX:
 		return tileLayout(kernels)
 	case asm.AVX512VNNI:
-		return newLayout(kernels, isa, 16, 4, 128)
+		return newLayout(kernels, isa, 16, 4, 1, 128)
 	case asm.AVXVNNI:
-		l := newLayout(kernels, isa, 8, 4, 64)
+		l := newLayout(kernels, isa, 8, 4, 1, 64)
 		l.weak = 4
 		return l
 	case asm.AVX2:
-		return newLayout(kernels, isa, 8, 2, 24)
+		return newLayout(kernels, isa, 8, 2, 1, 24)
 	case asm.NEON:
-		return newLayout(kernels, isa, 4, 16, 4)
+		return newLayout(kernels, isa, 4, 16, 1, 4)
 	case asm.NEONDOT:
-		return newLayout(kernels, isa, 4, 4, 16)
+		return newLayout(kernels, isa, 4, 4, 1, 16)
 	case asm.NEONI8MM:
-		l := newLayout(kernels, isa, 4, 8, 32)
+		l := newLayout(kernels, isa, 4, 8, 1, 32)
 		l.pairs = true
 		return l
 	}
-	return newLayout(kernels, asm.Scalar, asm.ScalarCols, 1, 1)
+	return newLayout(kernels, asm.Scalar, asm.ScalarCols, 1, 1, 1)
 }
 
-func floatLayout(kernels []asm.Kernel, isa asm.ISA) layout {
+func floatLayout(kernels []asm.Kernel, isa asm.ISA, size int) layout {
 	switch isa {
 	case asm.AVX512:
-		return newLayout(kernels, isa, 16, 1, 32)
+		return newLayout(kernels, isa, 16, 1, size, 32)
 	case asm.AVX2:
-		return newLayout(kernels, isa, 8, 1, 16)
+		return newLayout(kernels, isa, 8, 1, size, 16)
 	case asm.NEON:
-		return newLayout(kernels, isa, 4, 1, 4)
+		return newLayout(kernels, isa, 4, 1, size, 4)
 	}
-	return newLayout(kernels, asm.Scalar, asm.ScalarCols, 1, 1)
+	return newLayout(kernels, asm.Scalar, asm.ScalarCols, 1, size, 1)
 }
 
 // tileLayout has tile registers for more rows than fewRows and AVX512-VNNI, on the same panels, for others.
 func tileLayout(kernels []asm.Kernel) layout {
-	l := layout{isa: asm.AMX, vec: 16, nv: 2, mr: maxTile, depth: 4, pad: 64, rate: 400}
+	l := layout{isa: asm.AMX, vec: 16, nv: 2, mr: maxTile, depth: 4, pad: 64, size: 1, rate: 200}
 	const fewRows = 4
 	for i, k := range kernels {
 		switch {

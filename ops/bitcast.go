@@ -49,7 +49,7 @@ func (o bitCast) Infer(c *graph.InferCtx) error {
 }
 
 func (o bitCast) Run(c *graph.RunCtx) error {
-	copy(c.Out[0].Bytes(), c.In[0].Bytes())
+	tensor.Copy(c.Out[0].Bytes(), c.In[0].Bytes())
 	if o.to == tensor.Bool {
 		for i, b := range c.Out[0].Bytes() {
 			c.Out[0].Bytes()[i] = min(b, 1)

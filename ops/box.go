@@ -177,7 +177,7 @@ func copyPlane[T any](j *boxJob, dst, src []T, d, s, rows, cols int) {
 	for range rows {
 		switch {
 		case dc == 1 && sc == 1:
-			copy(dst[d:d+cols], src[s:s+cols])
+			tensor.Copy(dst[d:d+cols], src[s:s+cols])
 		case dc == 1 && sc == 0:
 			v := src[s]
 			row := dst[d : d+cols]

@@ -113,7 +113,7 @@ func (o cast) Run(c *graph.RunCtx) error {
 	type pair [2]tensor.DType
 	switch (pair{from, to}) {
 	case pair{to, to}:
-		copy(y.Bytes(), x.Bytes())
+		tensor.Copy(y.Bytes(), x.Bytes())
 		if to == tensor.String {
 			copy(tensor.View[string](y), tensor.View[string](x))
 		}

@@ -64,7 +64,7 @@ func copyAll(y, x *tensor.Tensor) {
 		copy(tensor.View[string](y), tensor.View[string](x))
 		return
 	}
-	copy(y.Bytes(), x.Bytes())
+	tensor.Copy(y.Bytes(), x.Bytes())
 }
 
 // truth is the one element of a condition.

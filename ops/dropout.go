@@ -108,7 +108,7 @@ func (o dropout) Run(c *graph.RunCtx) error {
 		o.drop(y, mask, x, ratio)
 		return nil
 	}
-	copy(y.Bytes(), x.Bytes())
+	tensor.Copy(y.Bytes(), x.Bytes())
 	if mask != nil {
 		fillOnes(mask)
 	}

@@ -168,7 +168,7 @@ func gatherUnits[T any](j *gatherJob, dst, src []T, lo, hi int) {
 		if j.block == 1 {
 			dst[u] = src[k]
 		} else {
-			copy(dst[u*j.block:(u+1)*j.block], src[k*j.block:(k+1)*j.block])
+			tensor.Copy(dst[u*j.block:(u+1)*j.block], src[k*j.block:(k+1)*j.block])
 		}
 		if i++; i == j.n {
 			i = 0

@@ -73,7 +73,7 @@ func (o variadic) Run(c *graph.RunCtx) error {
 		return o.asFloat32(c, o.Run)
 	}
 	if len(c.In) == 1 {
-		copy(y.Bytes(), c.In[0].Bytes())
+		tensor.Copy(y.Bytes(), c.In[0].Bytes())
 		return nil
 	}
 	a := c.In[0]

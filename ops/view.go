@@ -35,7 +35,7 @@ func (view) set(c *graph.RunCtx, shape []int) error {
 	if x.DType() == tensor.String {
 		copy(tensor.View[string](y), tensor.View[string](x))
 	} else {
-		copy(y.Bytes(), x.Bytes())
+		tensor.Copy(y.Bytes(), x.Bytes())
 	}
 	return nil
 }

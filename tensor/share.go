@@ -64,7 +64,26 @@ func (t *Tensor) CopyTo(dst *Tensor) bool {
 	if t.kind != KindTensor || dst.kind != KindTensor || t.dtype != dst.dtype || !slices.Equal(t.shape, dst.shape) {
 		return false
 	}
-	copy(dst.buf, t.buf)
-	copy(dst.strs, t.strs)
+	Copy(dst.buf, t.buf)
+	Copy(dst.strs, t.strs)
 	return true
 }
+
+// copyBytes is how much Copy copies at a time.
+const copyBytes = 256 << 10
+
+// Copy is the copy of the language for slices of any length: that one cannot be interrupted, so that the garbage
+// collector of the whole program waits until megabytes are copied.
+func Copy[T any](dst, src []T) {
+	n := min(len(dst), len(src))
+	dst, src = dst[:n], src[:n]
+	for step := copyBytes / max(int(unsafe.Sizeof(*new(T))), 1); len(src) > step; dst, src = dst[step:], src[step:] {
+		copyPart(dst[:step], src)
+	}
+	copy(dst, src)
+}
+
+// copyPart is not inlined, so that a loop of calls can be interrupted.
+//
+//go:noinline
+func copyPart[T any](dst, src []T) { copy(dst, src) }

@@ -186,7 +186,7 @@ func (t *Tensor) Clone() *Tensor {
 	c := &Tensor{dtype: t.dtype, kind: t.kind, shape: slices.Clone(t.shape), strs: slices.Clone(t.strs)}
 	if len(t.buf) > 0 {
 		c.buf = AlignedBytes(len(t.buf))
-		copy(c.buf, t.buf)
+		Copy(c.buf, t.buf)
 	}
 	for _, e := range t.elems {
 		c.elems = append(c.elems, e.Clone())
