@@ -3,14 +3,9 @@ package qrun_test
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/metrics"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,97 +169,6 @@ func TestWeightsBytes(t *testing.T) {
 			if got < size || got > size*1.15+0.5 {
 				t.Errorf("%s %s: %.2f bytes an element, want about %v", path, p.name, got, size)
 			}
-		}
-	}
-}
-
-// stops is the time that stopping the world took, in seconds, as counts of ranges with these bounds.
-func stops() (counts []uint64, bounds []float64) {
-	samples := []metrics.Sample{{Name: "/sched/pauses/stopping/other:seconds"}}
-	metrics.Read(samples)
-	h := samples[0].Value.Float64Histogram()
-	return append([]uint64(nil), h.Counts...), h.Buckets
-}
-
-// stopTimes runs load on every processor, stops the world many times, and returns how long it took until it stood still,
-// in a quarter of the cases at most and at the longest.
-func stopTimes(load func()) (quarter, longest time.Duration) {
-	var done atomic.Bool
-	var loads sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		loads.Go(func() {
-			for !done.Load() {
-				load()
-			}
-		})
-	}
-	time.Sleep(50 * time.Millisecond)
-	before, bounds := stops()
-	var stats runtime.MemStats
-	for end := time.Now().Add(700 * time.Millisecond); time.Now().Before(end); {
-		runtime.ReadMemStats(&stats)
-		time.Sleep(2 * time.Millisecond)
-	}
-	after, _ := stops()
-	done.Store(true)
-	loads.Wait()
-	total := uint64(0)
-	for i := range after {
-		after[i] -= before[i]
-		total += after[i]
-	}
-	seen := uint64(0)
-	for i, n := range after {
-		if n == 0 {
-			continue
-		}
-		upper := bounds[i+1]
-		if math.IsInf(upper, 1) {
-			upper = bounds[i]
-		}
-		longest = time.Duration(upper * 1e9)
-		if seen += n; quarter == 0 && 4*seen >= total {
-			quarter = longest
-		}
-	}
-	return quarter, longest
-}
-
-var sink atomic.Uint64
-
-// Kernels cannot be interrupted: a long call makes the whole program wait for its garbage collector. That would show in
-// most stops; a single one also waits where another program has the processor, as it does under plain Go code, so the
-// longest is compared with that. And other programs come and go: what a kernel does, it does in three attempts.
-func TestStopTheWorld(t *testing.T) {
-	if testing.Short() || raceDetector {
-		t.Skip("takes seconds, and measures nothing with the race detector")
-	}
-	plain := func() {
-		x := uint64(1)
-		for range 1 << 16 {
-			x = x*6364136223846793005 + 1
-		}
-		sink.Add(x)
-	}
-	in := digitInput(t, digitImages(t))
-	for _, p := range precisions {
-		s := open(t, digitModels[1], p.o)
-		var said []string
-		for range 3 {
-			_, control := stopTimes(plain)
-			quarter, longest := stopTimes(func() {
-				if _, err := s.Run(context.Background(), in); err != nil {
-					t.Error(err)
-				}
-			})
-			said = append(said, fmt.Sprintf("a quarter in %v, longest %v, in plain Go %v", quarter, longest, control))
-			if quarter <= time.Millisecond && longest <= max(20*time.Millisecond, 2*control) {
-				said = nil
-				break
-			}
-		}
-		if said != nil {
-			t.Errorf("%s: stopping the world takes %q", p.name, said)
 		}
 	}
 }
