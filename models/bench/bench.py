@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import fnmatch
 import json
@@ -34,6 +35,7 @@ def arguments(argv):
     a.add_argument("--peers", help=f"of {','.join(PEERS)} (default all)")
     a.add_argument("--int8", action="store_true", help="int8 too for models of --models")
     a.add_argument("--pin", action="store_true", help="every peer gets as many processors as it has threads, the last ones")
+    a.add_argument("--like", choices=list(install.HIDDEN), help="as on a processor that has no more: qrun by QRUN_BACKEND, the others by hiding instruction sets from them (Linux, a C compiler, see mask.c)")
     a.add_argument("--work", type=pathlib.Path, help="folder for what is installed and built (default .cache here)")
     a.add_argument("--kind", help="name of this kind of processor (default: architecture and qrun's tier)")
     a.add_argument("--add", action="store_true", help="keep what the file has of other cells")
@@ -56,7 +58,7 @@ def arguments(argv):
     return args
 
 
-def all_peers(names, qrun, work):
+def all_peers(names, qrun, work, like):
     """The peers of these names, those with a complaint that are not here."""
     python, no_python, rust, no_rust = "python", "", work, ""
     if {"ort", "openvino", "ort-int8"} & set(names):
@@ -73,6 +75,9 @@ def all_peers(names, qrun, work):
         peers.Peer("ort-int8", child("onnxruntime_peer.py"), int8=True, twin=True, absent=no_python),
         peers.Peer("qrun-int8", (str(qrun), "bench", "--stdio", "--quantize", "dynamic"), int8=True),
     ]
+    if like:
+        masked = install.mask(work, like)
+        known = [dataclasses.replace(p, env={"QRUN_BACKEND": like} if p.command[0] == str(qrun) else masked) for p in known]
     return [p for p in known if p.name in names], python
 
 
@@ -107,7 +112,7 @@ def processors(threads, pin):
 
 
 def measure(args, qrun, work, scratch):
-    every, python = all_peers(args.peers, qrun, work)
+    every, python = all_peers(args.peers, qrun, work, args.like)
     cells, done = list(chosen(args, scratch, qrun)), []
     if not cells:
         raise SystemExit("no model and shape of these names")
@@ -155,12 +160,14 @@ def main(argv):
     with tempfile.TemporaryDirectory() as scratch:
         cells = measure(args, qrun, work, pathlib.Path(scratch))
     environment = json.loads(install.output(qrun, "env", "--json"))
+    own = f"{environment['arch']}-{environment['backend']}"
     document = {
         "schema": "qrun.peers/1",
-        "kind": args.kind or f"{environment['arch']}-{environment['backend']}",
+        "kind": args.kind or (f"{own}-as-{args.like}" if args.like else own),
         "cpu": environment["cpu"],
         "features": environment["features"],
-        "backend": environment["backend"],
+        "backend": args.like or environment["backend"],
+        "hidden": install.HIDDEN.get(args.like, ""),
         "processors": os.cpu_count(),
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),

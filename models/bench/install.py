@@ -63,6 +63,20 @@ def rust(work):
     return target / "release", ""
 
 
+# What is hidden from the peers for each tier of qrun that they can be held to.
+HIDDEN = {"avx512vnni": "amx", "avx2": "avx512"}
+
+
+def mask(work, like):
+    """The environment of a peer that is to see no more than the tier's instruction sets; see mask.c."""
+    library = work / "mask.so"
+    run(os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", library, HERE / "mask.c", "-ldl")
+    env = {"LD_PRELOAD": str(library), "HIDE": HIDDEN[like]}
+    if like == "avx2":  # the C library has chosen its functions before
+        env["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD"
+    return env
+
+
 def versions(qrun_path):
     """What was measured, by name."""
     found = {"qrun": commit(), "go": json.loads(output(qrun_path, "env", "--json"))["go"]}

@@ -22,6 +22,7 @@ class Peer:
     twin: bool = False  # is given the model that ONNX Runtime's tool has quantized
     threads: int = 1024  # on which it can run
     absent: str = ""  # why it cannot be measured here
+    env: dict = dataclasses.field(default_factory=dict)  # of its process, beside this one's
 
 
 CHILD_ENV = {**os.environ, "RUST_BACKTRACE": "0"}  # so that an error is the last line
@@ -54,7 +55,8 @@ class Child:
         command = [*peer.command, str(model), "--threads", str(threads), "--inputs", str(inputs)]
         with on_cpus(cpus):
             try:
-                self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=CHILD_ENV)
+                self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+                                                env={**CHILD_ENV, **peer.env})
             except OSError as e:
                 raise Gone(f"{shlex.join(peer.command)}: {e.strerror}") from e
         self.lines = queue.Queue()

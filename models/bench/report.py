@@ -143,7 +143,9 @@ def conditions(d):
     names = {"ort": "onnxruntime"}
     measured = [p for p in FLOATS if any(p in times(c) for c in d["cells"])]
     versions = ", ".join(f"{TITLES[p]} {d['versions'].get(names.get(p, p), '')}".strip() for p in measured)
-    return (f"{d['cpu']}, {d['processors']} processors, tier `{d['backend']}`; {d['system']}; {versions}; qrun {d['versions'].get('qrun', '')}, "
+    hidden = {"amx": "AMX", "avx512": "AVX-512, AVX-VNNI and AMX"}.get(d.get("hidden"))
+    held = f", by masking CPUID for the other runtimes ({hidden} hidden) and by `QRUN_BACKEND` for qrun" if hidden else ""
+    return (f"{d['cpu']}, {d['processors']} processors, tier `{d['backend']}`{held}; {d['system']}; {versions}; qrun {d['versions'].get('qrun', '')}, "
             f"{d['versions'].get('go', '')}; {d['date']}. p10 in milliseconds, all in turns in one run.\n")
 
 
