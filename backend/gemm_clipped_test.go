@@ -15,7 +15,7 @@ func weights(r *rand.Rand, n int) []int8 {
 
 // TestClipped has products large enough for the clipped form of B, with all remainders of its blocks of rows.
 func TestClipped(t *testing.T) {
-	for _, size := range [][3]int{{16, 16, 64}, {17, 33, 72}, {23, 40, 65}, {31, 20, 100}, {32, 48, 128}, {45, 50, 77}, {150, 70, 130}, {330, 17, 64}} {
+	for _, size := range [][3]int{{4, 18, 66}, {7, 40, 100}, {8, 16, 64}, {9, 31, 64}, {16, 16, 64}, {17, 33, 72}, {23, 40, 65}, {31, 20, 100}, {32, 48, 128}, {45, 50, 77}, {150, 70, 130}, {330, 17, 64}} {
 		r := newRand(size)
 		c := newIntCase(r, size[0], size[1], size[2])
 		c.b = weights(r, len(c.b))
@@ -56,7 +56,13 @@ func TestClip(t *testing.T) {
 			}
 			return
 		}
-		terms := c.terms
+		terms := map[int][]asm.Terms{}
+		for i := range c.first {
+			for _, t := range c.of(i) {
+				col := 16*i + int(t.Col/16)
+				terms[col] = append(terms[col], t)
+			}
+		}
 		for col := range N {
 			var column [K + 5]int
 			for x := range column {
@@ -67,14 +73,13 @@ func TestClip(t *testing.T) {
 					checkSums(t, column[x+h], column[x+h+1], column[x+4+h], column[x+5+h])
 				}
 			}
-			for _, term := range terms[:c.counts[col]] {
-				checkSums(t, int(term.By[0]), int(term.By[1]))
-				checkSums(t, int(term.By[2]), int(term.By[3]))
+			for _, term := range terms[col] {
+				checkSums(t, int(term.By[0]), int(term.By[1]), int(term.By[2]), int(term.By[3]))
 				for i, by := range term.By {
 					column[term.At[i]/4] += int(by)
 				}
 			}
-			terms = terms[c.counts[col]:]
+			delete(terms, col)
 			for x := range K {
 				if column[x] != int(b[x*N+col]) {
 					t.Fatalf("row %d column %d: %d, want %d", x, col, column[x], b[x*N+col])

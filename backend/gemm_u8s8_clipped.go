@@ -8,46 +8,77 @@ import (
 
 // clippedRows is scratch memory for a block of rows.
 type clippedRows struct {
-	a    []uint8 // blocks of 32 rows of A by column
-	sums []int32 // 16 columns of 32 rows
-	init []int32 // rows of 16 columns
+	a      []uint8 // rows of A by column, block after block
+	sums   []int32 // 16 columns of a block's rows
+	init   []int32 // rows of 16 columns
+	blocks [maxRows/asm.RestRows + asm.RestRows/asm.RestFew + 1]restBlock
+	n      int // blocks
 }
 
-// restBlock are 32 rows of a block of at least eight, in groups of eight of which the last may repeat rows.
-type restBlock struct{ first, rows int }
+// restBlock are rows that a kernel takes at once, in groups of eight of which the last may repeat rows.
+type restBlock struct {
+	first, rows int // rows of the kernel
+	of          int // rows of all blocks, at least 8
+	at          int // where its bytes begin
+}
 
 // group is the first row of group j, and whether the block needs it.
-func (b restBlock) group(j int) (row int, ok bool) {
-	return min(b.first+8*j, b.rows-8), b.first+8*j < b.rows
+func (b *restBlock) group(j int) (row int, ok bool) {
+	return min(b.first+8*j, b.of-8), b.first+8*j < b.of
 }
 
 // whole says whether no group repeats rows.
-func (b restBlock) whole() bool { return b.first+asm.RestRows <= b.rows }
+func (b *restBlock) whole() bool { return b.first+b.rows <= b.of }
+
+// cut makes the blocks of a number of rows.
+func (c *clippedRows) cut(rows, stride int) (bytes int) {
+	for first := 0; first < rows; {
+		size := asm.RestFew
+		if rows-first > asm.RestRows/2 {
+			size = asm.RestRows
+		}
+		c.blocks[c.n] = restBlock{first, size, max(rows, asm.RestFew), bytes}
+		c.n++
+		first += size
+		bytes += size * stride
+	}
+	return bytes
+}
 
 // columns brings a block of rows of A into the order in which the terms of columns read it.
-func (g *GemmU8S8) columns(scratch *[]int16, row0, row1, stride int) clippedRows {
+func (g *GemmU8S8) columns(scratch *[]int16, row0, row1, stride int) (c clippedRows) {
 	rows := row1 - row0
-	blocks, size := ceil(rows, asm.RestRows), stride*asm.RestRows
-	bytes := (blocks+1)*size + 4*16*(asm.RestRows+rows)
-	at := pointer(grow(scratch, bytes/2))
-	c := clippedRows{
-		a:    unsafe.Slice((*uint8)(at), (blocks+1)*size),
-		sums: unsafe.Slice((*int32)(unsafe.Add(at, (blocks+1)*size)), 16*(asm.RestRows+rows)),
-	}
+	all := max(rows, asm.RestFew)
+	size := c.cut(rows, stride)
+	rest := stride * asm.RestRows
+	at := pointer(grow(scratch, (size+rest+4*16*(asm.RestRows+all))/2))
+	c.a = unsafe.Slice((*uint8)(at), size+rest)
+	c.sums = unsafe.Slice((*int32)(unsafe.Add(at, size+rest)), 16*(asm.RestRows+all))
 	c.init, c.sums = c.sums[16*asm.RestRows:], c.sums[:16*asm.RestRows]
-	groups := c.a[blocks*size:] // of four bytes
-	for i := range blocks {
-		b := restBlock{asm.RestRows * i, rows}
-		args := asm.ArgsTranspose{LDD: 4 * asm.RestRows, LDS: int64(g.LDA), K: int64(stride / 4), Cols: 8}
-		for j := range asm.RestRows / 8 {
+	a, lda, groups := g.A[row0*g.LDA:], g.LDA, c.a[size:] // groups of four bytes
+	if rows < all {
+		few := groups[asm.RestFew*stride:]
+		for r := range all {
+			copy(few[r*stride:(r+1)*stride], a[min(r, rows-1)*lda:])
+		}
+		a, lda = few, stride
+	}
+	for i := range c.n {
+		b := &c.blocks[i]
+		args := asm.ArgsTranspose{LDD: int64(4 * b.rows), LDS: int64(lda), K: int64(stride / 4), Cols: 8}
+		for j := range b.rows / 8 {
 			if row, ok := b.group(j); ok {
 				call := args
 				call.Dst = (*float32)(unsafe.Pointer(&groups[32*j]))
-				call.Src = (*float32)(unsafe.Pointer(&g.A[(row0+row)*g.LDA]))
+				call.Src = (*float32)(unsafe.Pointer(&a[row*lda]))
 				g.k.transpose.Call(&call)
 			}
 		}
-		g.k.columns.Call(&asm.ArgsColumns{Dst: &c.a[i*size], Src: &groups[0], N: int64(stride / 4)})
+		kernel := g.k.columns
+		if b.rows == asm.RestFew {
+			kernel = g.k.columnsFew
+		}
+		kernel.Call(&asm.ArgsColumns{Dst: &c.a[b.at], Src: &groups[0], N: int64(stride / 4), Rows: int64(b.rows)})
 	}
 	return c
 }
@@ -60,7 +91,7 @@ func (g *GemmU8S8) clippedTask(i, row0, row1 int, a *clippedRows) {
 	rows := g.rows(row0, row1)
 	p0, p1 := g.plan.group(i % g.plan.groups)
 	for p := p0; p < p1; p++ {
-		init := g.rest(p, row1-row0, a)
+		init := g.rest(p, a)
 		l.sweep(&g.plan, row0, row1, p, p+1, func(c part) {
 			args := g.args(&c, l, &rows, c.row-row0)
 			args.A, args.LDA = unsafe.Pointer(&g.A[c.row*g.LDA]), int64(g.LDA)
@@ -78,27 +109,24 @@ func (g *GemmU8S8) clippedTask(i, row0, row1 int, a *clippedRows) {
 }
 
 // rest multiplies a block of rows by the terms of a panel, if it has any.
-func (g *GemmU8S8) rest(panel, rows int, a *clippedRows) bool {
-	c := g.B.clip
-	end := len(c.terms)
-	if panel+1 < len(c.first) {
-		end = c.first[panel+1]
-	}
-	first := c.first[panel]
-	if first == end {
+func (g *GemmU8S8) rest(panel int, a *clippedRows) bool {
+	terms := g.B.clip.of(panel)
+	if len(terms) == 0 {
 		return false
 	}
-	col, _ := g.k.u8c8.panel(panel, g.B.N)
-	size := len(a.a) / (ceil(rows, asm.RestRows) + 1)
-	for i := range ceil(rows, asm.RestRows) {
-		b := restBlock{asm.RestRows * i, rows}
-		g.k.rest.Call(&asm.ArgsRest{Dst: &a.sums[0], A: &a.a[i*size], Terms: &c.terms[first], Counts: &c.counts[col], Cols: 16})
-		args := asm.ArgsTranspose{LDD: 4 * 16, LDS: 4 * asm.RestRows, K: 8, Cols: 16}
-		for j := range asm.RestRows / 8 {
+	for i := range a.n {
+		b := &a.blocks[i]
+		kernel := g.k.rest
+		if b.rows == asm.RestFew {
+			kernel = g.k.restFew
+		}
+		kernel.Call(&asm.ArgsRest{Dst: &a.sums[0], A: &a.a[b.at], Terms: &terms[0], N: int64(len(terms)), Cols: 16, Rows: int64(b.rows)})
+		args := asm.ArgsTranspose{LDD: 4 * 16, LDS: int64(4 * b.rows), K: 8, Cols: 16}
+		for j := range b.rows / 8 {
 			if row, ok := b.group(j); ok {
 				call := args
 				if b.whole() {
-					call.K = asm.RestRows
+					call.K = int64(b.rows)
 				}
 				call.Dst, call.Src = (*float32)(unsafe.Pointer(&a.init[16*row])), (*float32)(unsafe.Pointer(&a.sums[8*j]))
 				g.k.transpose.Call(&call)

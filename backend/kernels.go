@@ -21,8 +21,9 @@ type Kernels struct {
 	transpose      asm.Transpose
 	interleave     map[int]asm.Interleave // by the rows that they bring together
 	u8c8           layout                 // of clipped int8 matrices, Scalar where there are none
-	rest           asm.Rest
+	rest, restFew  asm.Rest               // of asm.RestRows and of asm.RestFew rows
 	columns        asm.Columns
+	columnsFew     asm.Columns
 	packs          PackCache // nil: none
 	bindRows       int       // rows up to which a product reads a float32 B in place
 }

@@ -84,7 +84,7 @@ func (p *PackedI8) Write(w io.Writer) {
 		_, _ = w.Write(part)
 	}
 	if p.clip != nil {
-		fmt.Fprint(w, p.clip.counts, p.clip.first, p.clip.terms)
+		fmt.Fprint(w, p.clip.first, p.clip.terms)
 		_, _ = w.Write(memory(p.clip.data))
 	}
 }
@@ -147,9 +147,9 @@ func packI8[S any](k *Kernels, src []S, recipe string, K, N, ldb int, trans bool
 	return p
 }
 
-// clipRecipe names the second form of what a recipe packs. It has three entries: the panels; the numbers of terms per
-// column and the first per panel; the terms. A matrix that has no such form has none but the first, of one byte.
-func clipRecipe(recipe, part string) string { return recipe + ", clipped: " + part }
+// clipRecipe names the second form of what a recipe packs. It has three entries: the panels; the first terms of each
+// panel; the terms. A matrix that has no such form has none but the first, of one byte.
+func clipRecipe(recipe, part string) string { return recipe + ", clipped, terms in fours: " + part }
 
 // cachedClip is the second form of a [K,N] matrix. known is false when the cache does not know whether there is one.
 func (k *Kernels) cachedClip(from []byte, recipe string, K, N int) (c *clipped, known bool) {
@@ -161,17 +161,17 @@ func (k *Kernels) cachedClip(from []byte, recipe string, K, N int) (c *clipped, 
 	if len(data) == 1 {
 		return nil, true
 	}
-	counts, terms := k.packs.Find(from, clipRecipe(recipe, "counts")), k.packs.Find(from, clipRecipe(recipe, "terms"))
-	w, panels := l.width(N), l.panels(N)
-	if len(data) != w*l.padded(K) || len(counts) != 4*(w+panels) || len(terms)%int(unsafe.Sizeof(asm.Terms{})) != 0 {
+	first, terms := k.packs.Find(from, clipRecipe(recipe, "first")), k.packs.Find(from, clipRecipe(recipe, "terms"))
+	if len(data) != l.width(N)*l.padded(K) || len(first) != 4*l.panels(N) || len(terms)%int(unsafe.Sizeof(asm.Terms{})) != 0 {
 		return nil, false
 	}
-	numbers := viewOf[int32](counts)
-	c = &clipped{data: viewOf[int8](data), counts: numbers[:w:w], terms: viewOf[asm.Terms](terms)}
-	for _, f := range numbers[w:] {
-		if f < 0 || int(f) > len(c.terms) {
+	c = &clipped{data: viewOf[int8](data), terms: viewOf[asm.Terms](terms)}
+	last := int32(0)
+	for _, f := range viewOf[int32](first) {
+		if f < last || int(f) > len(c.terms) {
 			return nil, false
 		}
+		last = f
 		c.first = append(c.first, int(f))
 	}
 	return c, true
@@ -189,7 +189,7 @@ func (k *Kernels) keepClip(from []byte, recipe string, c *clipped) {
 			first[i] = int32(f)
 		}
 		k.packs.Keep(from, clipRecipe(recipe, "panels"), memory(c.data))
-		k.packs.Keep(from, clipRecipe(recipe, "counts"), memory(c.counts), memory(first))
+		k.packs.Keep(from, clipRecipe(recipe, "first"), memory(first))
 		k.packs.Keep(from, clipRecipe(recipe, "terms"), memory(c.terms))
 	}
 }

@@ -10,16 +10,15 @@ import (
 // in data are small enough for the kernels of asm.GemmU8C8, and terms are the few that had to give something up for
 // it. docs/kernels.md says why.
 type clipped struct {
-	data   []int8
-	terms  []asm.Terms
-	counts []int32 // per padded column: its terms
-	first  []int   // per panel: its first terms
+	data  []int8
+	terms []asm.Terms
+	first []int // per panel: its first terms
 }
 
 const (
 	clipSum   = 128 // 255*clipSum fits 16 bits
 	clipGroup = 8   // K of a step
-	clipRows  = 16  // rows from which on the clipped form is quicker
+	clipRows  = 4   // rows from which on the clipped form is quicker
 	clipDepth = 16384
 )
 
@@ -28,7 +27,15 @@ func (c *clipped) bytes() int64 {
 	if c == nil {
 		return 0
 	}
-	return int64(len(c.data)) + int64(len(c.terms))*int64(unsafe.Sizeof(asm.Terms{})) + 4*int64(len(c.counts)) + 8*int64(len(c.first))
+	return int64(len(c.data)) + int64(len(c.terms))*int64(unsafe.Sizeof(asm.Terms{})) + 8*int64(len(c.first))
+}
+
+// of are the terms of a panel.
+func (c *clipped) of(panel int) []asm.Terms {
+	if panel+1 < len(c.first) {
+		return c.terms[c.first[panel]:c.first[panel+1]]
+	}
+	return c.terms[c.first[panel]:]
 }
 
 // clip makes the second form of a matrix, given as PackI8 is, or nil where it would not pay: of a small matrix, or of
@@ -40,19 +47,14 @@ func (k *Kernels) clip(p *PackedI8, b []int8, ldb int, trans bool) *clipped {
 	}
 	w, panels := l.width(p.N), l.panels(p.N)
 	q := PackedI8{K: p.K, N: p.N, layout: l, data: aligned[int8](w * l.padded(p.K))}
-	c := &clipped{data: q.data, counts: make([]int32, w), first: make([]int, panels)}
+	c := &clipped{data: q.data, first: make([]int, panels)}
 	var columns [16]termList
 	for i := range panels {
 		k.packPanel(&q, b, i, ldb, trans)
 		col, _ := l.panel(i, p.N)
 		clipPanel(q.data[col*l.padded(p.K):][:16*l.padded(p.K)], &columns)
 		c.first[i] = len(c.terms)
-		for j := range columns {
-			list := &columns[j]
-			c.counts[col+j] = int32(len(list.terms))
-			c.terms = append(c.terms, list.terms...)
-			list.reset()
-		}
+		c.terms = appendTerms(c.terms, &columns)
 		if 8*4*len(c.terms) > (col+16)*p.K {
 			return nil
 		}
@@ -63,24 +65,51 @@ func (k *Kernels) clip(p *PackedI8, b []int8, ldb int, trans bool) *clipped {
 // termList collects the terms of a column.
 type termList struct {
 	terms []asm.Terms
-	n     int // terms in the last
+	room  []termRoom // of each of terms
+	open  int        // the first that has any
 }
 
-func (l *termList) reset() { l.terms, l.n = l.terms[:0], 0 }
+// termRoom is how many elements have been set, and what positive and negative ones add up to.
+type termRoom struct{ n, pos, neg int }
 
-// add appends a term; the two of a pair must not add up to more than clipSum.
+// add puts a term where there is room.
 func (l *termList) add(k, by int) {
-	if l.n&1 == 1 {
-		if sum := by + int(l.terms[len(l.terms)-1].By[l.n-1]); sum > clipSum || sum < -clipSum {
-			l.n++
+	pos, neg := max(by, 0), max(-by, 0)
+	for l.open < len(l.room) && l.room[l.open].n == 4 {
+		l.open++
+	}
+	i := l.open
+	for ; i < len(l.room); i++ {
+		if r := &l.room[i]; r.n < 4 && r.pos+pos <= clipSum && r.neg+neg <= clipSum {
+			break
 		}
 	}
-	if l.n&3 == 0 {
-		l.terms, l.n = append(l.terms, asm.Terms{}), 0
+	if i == len(l.room) {
+		l.terms, l.room = append(l.terms, asm.Terms{}), append(l.room, termRoom{})
 	}
-	t := &l.terms[len(l.terms)-1]
-	t.At[l.n], t.By[l.n] = uint16(4*k), int8(by)
-	l.n++
+	t, r := &l.terms[i], &l.room[i]
+	t.At[r.n], t.By[r.n] = uint16(4*k), int8(by)
+	r.n, r.pos, r.neg = r.n+1, r.pos+pos, r.neg+neg
+}
+
+// appendTerms appends the terms of columns, which are emptied. Those of a column lie apart, as the kernels add to sums
+// in memory, and would wait for the last.
+func appendTerms(terms []asm.Terms, columns *[16]termList) []asm.Terms {
+	for i, more := 0, true; more; i++ {
+		more = false
+		for j := range columns {
+			if list := columns[j].terms; i < len(list) {
+				t := list[i]
+				t.Col, more = uint32(16*j), true
+				terms = append(terms, t)
+			}
+		}
+	}
+	for j := range columns {
+		l := &columns[j]
+		l.terms, l.room, l.open = l.terms[:0], l.room[:0], 0
+	}
+	return terms
 }
 
 // clipPanel clips the weights of a panel of 16 columns.

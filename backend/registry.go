@@ -64,7 +64,8 @@ func All() []*Kernels {
 		}
 		switch t.ints {
 		case asm.AVX2:
-			k.form, k.rest, k.columns = wideA, asm.RestAVX2, asm.ColumnsAVX2
+			k.form, k.rest, k.columns = wideA, asm.Rest32AVX2, asm.Columns32AVX2
+			k.restFew, k.columnsFew = asm.Rest8AVX2, asm.Columns8AVX2
 			k.u8c8 = newLayout(asm.GemmU8C8Kernels[:], asm.AVX2, 8, 4, 1, 32)
 			k.u8c8.pad = clipGroup
 		case asm.NEON:

@@ -4,7 +4,8 @@ package asm
 
 // ArgsColumns are arguments of kernels, which may change the integers among them.
 type ArgsColumns struct {
-	Dst *uint8 // 4*N columns of 32 bytes, row r in byte r%4 + r/8*4 + r/4%2*16
-	Src *uint8 // N groups of four bytes of each of 32 rows
-	N   int64  // at least 1
+	Dst  *uint8 // 4*N columns of Rows bytes, row r in byte RowPlace(r)
+	Src  *uint8 // N groups of four bytes of each of the rows
+	N    int64  // at least 1
+	Rows int64  // those of the kernel, for the Go code
 }

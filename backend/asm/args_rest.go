@@ -4,9 +4,10 @@ package asm
 
 // ArgsRest are arguments of kernels, which may change the integers among them.
 type ArgsRest struct {
-	Dst    *int32 // Cols columns of 32 rows
-	A      *uint8 // rows of A by column, as Columns writes them
-	Terms  *Terms // terms of all columns, one column after the other
-	Counts *int32 // per column the number of its Terms, each of four terms
-	Cols   int64  // at least 1
+	Dst   *int32 // Cols columns of Rows rows
+	A     *uint8 // rows of A by column, as Columns writes them
+	Terms *Terms // terms of all columns
+	N     int64  // Terms, may be 0
+	Cols  int64  // at least 1
+	Rows  int64  // those of the kernel, for the Go code
 }

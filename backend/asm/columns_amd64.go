@@ -9,14 +9,21 @@ package asm
 //go:noinline
 func (k Columns) Call(a *ArgsColumns) {
 	switch k {
-	case ColumnsAVX2:
-		columnsAVX2(a)
+	case Columns32AVX2:
+		columns32AVX2(a)
+	case Columns8AVX2:
+		columns8AVX2(a)
 	default:
 		columnsScalar(a)
 	}
 }
 
-// columnsAVX2 is a Columns kernel.
+// columns32AVX2 is a Columns kernel of 32 rows and 0 columns.
 //
 //go:noescape
-func columnsAVX2(a *ArgsColumns)
+func columns32AVX2(a *ArgsColumns)
+
+// columns8AVX2 is a Columns kernel of 8 rows and 0 columns.
+//
+//go:noescape
+func columns8AVX2(a *ArgsColumns)

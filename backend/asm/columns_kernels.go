@@ -2,19 +2,21 @@
 
 package asm
 
-// Columns is a kernel that brings bytes of 32 rows together by column:
+// Columns is a kernel that brings bytes of M rows together by column:
 //
-//	for k := range N { for i := range 4 { for r := range 32 { Dst[4*k+i][place of r] = Src[k][r][i] } } }
+//	for k := range N { for i := range 4 { for r := range Rows { Dst[4*k+i][place of r] = Src[k][r][i] } } }
 type Columns uint8
 
 // The kernels.
 const (
 	ColumnsScalar Columns = iota
-	ColumnsAVX2
+	Columns32AVX2
+	Columns8AVX2
 )
 
 // ColumnsKernels describes the kernels, by number.
 var ColumnsKernels = [...]Kernel{
 	{Name: "columnsScalar", ISA: Scalar},
-	{Name: "columnsAVX2", ISA: AVX2},
+	{Name: "columns32AVX2", ISA: AVX2, M: 32, N: 0},
+	{Name: "columns8AVX2", ISA: AVX2, M: 8, N: 0},
 }

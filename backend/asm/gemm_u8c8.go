@@ -4,15 +4,27 @@ import "unsafe"
 
 // Terms are four terms of a column of B that clipping left: By times the element of A's row at At/4.
 type Terms struct {
-	At [4]uint16
-	By [4]int8
+	At  [4]uint16
+	By  [4]int8
+	Col uint32 // 16 times the column of the panel
 }
 
-// RestRows is the number of rows that Rest and Columns take at once.
-const RestRows = 32
+// RestRows is the number of rows that the largest kernels of Rest and Columns take at once; the others take RestFew.
+const (
+	RestRows = 32
+	RestFew  = 8
+)
 
-// RowPlace is the byte of a column that Columns puts row r in.
-func RowPlace(r int) int { return r%4 + r/8*4 + r/4%2*16 }
+// RowPlace is the byte of a column that Columns puts row r of RestRows in. Those of RestFew are in order.
+func RowPlace(r int) int { return r/8%2 + r%4*2 + r/16*8 + r/4%2*16 }
+
+// place is the byte of row r of a number of rows.
+func place(r, rows int) int {
+	if rows == RestFew {
+		return r
+	}
+	return RowPlace(r)
+}
 
 func gemmU8C8Scalar(a *ArgsGemm) { referenceClipped(a, 1, ScalarCols) }
 
@@ -43,34 +55,27 @@ func referenceClipped(a *ArgsGemm, m, n int) {
 }
 
 func restScalar(a *ArgsRest) {
-	counts := unsafe.Slice(a.Counts, a.Cols)
-	total := 0
-	for _, n := range counts {
-		total += int(n)
-	}
-	terms := unsafe.Slice(a.Terms, total)
-	for c, n := range counts {
-		dst := row[int32](unsafe.Pointer(a.Dst), 4*RestRows, c, RestRows)
-		clear(dst)
-		for _, t := range terms[:n] {
-			for i, by := range t.By {
-				x := row[uint8](unsafe.Pointer(a.A), 8, int(t.At[i]), RestRows)
-				for r := range dst {
-					dst[r] += int32(by) * int32(x[RowPlace(r)])
-				}
+	rows := int(a.Rows)
+	clear(unsafe.Slice(a.Dst, int(a.Cols)*rows))
+	for _, t := range unsafe.Slice(a.Terms, a.N) {
+		dst := row[int32](unsafe.Pointer(a.Dst), int64(4*rows), int(t.Col/16), rows)
+		for i, by := range t.By {
+			x := row[uint8](unsafe.Pointer(a.A), int64(rows), int(t.At[i]/4), rows)
+			for r := range dst {
+				dst[r] += int32(by) * int32(x[place(r, rows)])
 			}
 		}
-		terms = terms[n:]
 	}
 }
 
 func columnsScalar(a *ArgsColumns) {
+	rows := int(a.Rows)
 	for k := range int(a.N) {
-		src := row[[4]uint8](unsafe.Pointer(a.Src), 4*RestRows, k, RestRows)
+		src := row[[4]uint8](unsafe.Pointer(a.Src), int64(4*rows), k, rows)
 		for i := range 4 {
-			dst := row[uint8](unsafe.Pointer(a.Dst), RestRows, 4*k+i, RestRows)
+			dst := row[uint8](unsafe.Pointer(a.Dst), int64(rows), 4*k+i, rows)
 			for r, v := range src {
-				dst[RowPlace(r)] = v[i]
+				dst[place(r, rows)] = v[i]
 			}
 		}
 	}

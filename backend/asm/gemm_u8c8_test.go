@@ -9,13 +9,17 @@ import (
 )
 
 func TestRest(t *testing.T) {
-	testKernels(t, asm.RestKernels[:], func(t *testing.T, i int, _ asm.Kernel) {
-		for _, size := range [][2]int{{1, 1}, {9, 6}, {16383, 16}} {
-			a, terms, counts := asmtest.Rest(size[0], size[1])
-			got, want := make([]int32, size[1]*asm.RestRows), make([]int32, size[1]*asm.RestRows)
-			args := asm.ArgsRest{Dst: &want[0], A: &a[0], Terms: &terms[0], Counts: &counts[0], Cols: int64(size[1])}
+	testKernels(t, asm.RestKernels[:], func(t *testing.T, i int, d asm.Kernel) {
+		rows := d.M
+		if rows == 0 {
+			rows = asm.RestRows
+		}
+		for _, size := range [][3]int{{1, 1, 0}, {1, 1, 3}, {9, 6, 20}, {16383, 16, 70}} {
+			a, terms := asmtest.Rest(rows, size[0], size[1], max(size[2], 1))
+			got, want := random32(size[1]*rows), make([]int32, size[1]*rows)
+			args := asm.ArgsRest{Dst: &want[0], A: &a[0], Terms: &terms[0], N: int64(size[2]), Cols: int64(size[1]), Rows: int64(rows)}
 			asm.RestScalar.Call(&args)
-			args = asm.ArgsRest{Dst: &got[0], A: &a[0], Terms: &terms[0], Counts: &counts[0], Cols: int64(size[1])}
+			args = asm.ArgsRest{Dst: &got[0], A: &a[0], Terms: &terms[0], N: int64(size[2]), Cols: int64(size[1]), Rows: int64(rows)}
 			asm.Rest(i).Call(&args)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%v: got %v, want %v", size, got, want)
@@ -24,17 +28,35 @@ func TestRest(t *testing.T) {
 	})
 }
 
+// random32 are numbers that a kernel must not read.
+func random32(n int) []int32 {
+	s := make([]int32, n)
+	for i := range s {
+		s[i] = int32(i*12345 + 678)
+	}
+	return s
+}
+
 // TestColumns also says in other words than the kernel's what Columns does.
 func TestColumns(t *testing.T) {
-	testKernels(t, asm.ColumnsKernels[:], func(t *testing.T, i int, _ asm.Kernel) {
+	testKernels(t, asm.ColumnsKernels[:], func(t *testing.T, i int, d asm.Kernel) {
 		const n = 5
-		src := asmtest.Columns(n)
-		got := make([]uint8, len(src))
-		asm.Columns(i).Call(&asm.ArgsColumns{Dst: &got[0], Src: &src[0], N: n})
-		for k := range 4 * n {
-			for r := range asm.RestRows {
-				if g, w := got[k*asm.RestRows+asm.RowPlace(r)], src[k/4*4*asm.RestRows+4*r+k%4]; g != w {
-					t.Fatalf("column %d row %d is %d, want %d", k, r, g, w)
+		for _, rows := range []int{asm.RestFew, asm.RestRows} {
+			if d.M != 0 && d.M != rows {
+				continue
+			}
+			src := asmtest.Columns(rows, n)
+			got := make([]uint8, len(src))
+			asm.Columns(i).Call(&asm.ArgsColumns{Dst: &got[0], Src: &src[0], N: n, Rows: int64(rows)})
+			for k := range 4 * n {
+				for r := range rows {
+					place := r
+					if rows == asm.RestRows {
+						place = asm.RowPlace(r)
+					}
+					if g, w := got[k*rows+place], src[k/4*4*rows+4*r+k%4]; g != w {
+						t.Fatalf("column %d row %d is %d, want %d", k, r, g, w)
+					}
 				}
 			}
 		}

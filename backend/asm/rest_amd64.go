@@ -9,14 +9,21 @@ package asm
 //go:noinline
 func (k Rest) Call(a *ArgsRest) {
 	switch k {
-	case RestAVX2:
-		restAVX2(a)
+	case Rest32AVX2:
+		rest32AVX2(a)
+	case Rest8AVX2:
+		rest8AVX2(a)
 	default:
 		restScalar(a)
 	}
 }
 
-// restAVX2 is a Rest kernel.
+// rest32AVX2 is a Rest kernel of 32 rows and 0 columns.
 //
 //go:noescape
-func restAVX2(a *ArgsRest)
+func rest32AVX2(a *ArgsRest)
+
+// rest8AVX2 is a Rest kernel of 8 rows and 0 columns.
+//
+//go:noescape
+func rest8AVX2(a *ArgsRest)

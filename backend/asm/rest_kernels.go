@@ -2,23 +2,24 @@
 
 package asm
 
-// Rest is a kernel of the product of 32 rows of A and what clipping leaves of B:
+// Rest is a kernel of the product of M rows of A and what clipping leaves of B:
 //
-//	for c := range Cols { for _, t := range terms of c { for i := range 4 {
-//		for r := range 32 { Dst[c][r] += A[r][t.At[i]/4] * t.By[i] }
-//	}}}
+//	Dst = 0
+//	for _, t := range Terms { for i := range 4 { for r := range Rows { Dst[t.Col][r] += A[r][t.At[i]/4] * t.By[i] } } }
 //
-// By[0] and By[1], and By[2] and By[3], have different signs or add up to at most 128.
+// Neither the positive nor the negative ones of By add up to more than 128.
 type Rest uint8
 
 // The kernels.
 const (
 	RestScalar Rest = iota
-	RestAVX2
+	Rest32AVX2
+	Rest8AVX2
 )
 
 // RestKernels describes the kernels, by number.
 var RestKernels = [...]Kernel{
 	{Name: "restScalar", ISA: Scalar},
-	{Name: "restAVX2", ISA: AVX2},
+	{Name: "rest32AVX2", ISA: AVX2, M: 32, N: 0},
+	{Name: "rest8AVX2", ISA: AVX2, M: 8, N: 0},
 }

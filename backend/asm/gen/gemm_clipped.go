@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 // gemmU8C8Family are the integer products of processors without VNNI whose B is clipped, so that VPMADDUBSW, which
 // multiplies 32 bytes at a time, and the sum of two such products are exact in 16 bits.
 func gemmU8C8Family() *Family {
@@ -21,33 +23,48 @@ func gemmU8C8Family() *Family {
 	return f
 }
 
-// pairs adds Init and the products of two groups of four bytes per step: five instructions for 64 products.
+// pairs adds Init and the products of two groups of four bytes per step: five instructions for 64 products. A row's
+// bytes are broadcast once for all vectors; of B as much is in registers as the tile leaves.
 func (t *tile) pairs() {
 	t.unless("Init", 0, func() {
 		at, _, free := t.rows("Init", "LDI", "OffI")
 		t.each(func(r, v int, acc Reg) { t.Op("VPADDD", at(r, v*t.ISA.Width), acc, acc) })
 		free()
 	})
-	ones, x, y := t.V("ones"), t.V("x"), t.V("y")
-	b := [2]Reg{t.V("b"), t.V("b")}
+	ones, x, y, p, q := t.V("ones"), t.V("x"), t.V("y"), t.V("p"), t.V("q")
+	var b []Reg
+	for len(b) < 2*t.nv && t.mr > 1 && t.FreeV() > 0 {
+		b = append(b, t.V("b"))
+	}
 	t.Op("VPBROADCASTD", t.U32(1<<16|1), ones)
 	a, _, free := t.rows("A", "LDA", "OffA")
 	from, n := t.offset("B", "OffB"), t.Load("K")
 	width, group := t.ISA.Width, t.ISA.Width*t.nv
 	t.loop(n, func(steps int) {
 		for u := range steps {
-			for v := range t.nv {
-				for q, to := range b {
-					t.Op("VMOVDQU", At(from, (2*u+q)*group+v*width), to)
+			at := func(v, i int) Mem { return At(from, (2*u+i)*group+v*width) }
+			for i, to := range b {
+				t.Op("VMOVDQU", at(i/2, i%2), to)
+			}
+			part := func(v, i int) Operand {
+				if 2*v+i < len(b) {
+					return b[2*v+i]
 				}
-				for r := range t.mr {
-					t.Op("VPBROADCASTD", a(r, 8*u), x)
-					t.Op("VPBROADCASTD", a(r, 8*u+4), y)
-					t.Op("VPMADDUBSW", b[0], x, x)
-					t.Op("VPMADDUBSW", b[1], y, y)
-					t.Op("VPADDW", x, y, x)
-					t.Op("VPMADDWD", ones, x, x)
-					t.Op("VPADDD", x, t.acc[r][v], t.acc[r][v])
+				return at(v, i)
+			}
+			for r := range t.mr {
+				t.Op("VPBROADCASTD", a(r, 8*u), x)
+				t.Op("VPBROADCASTD", a(r, 8*u+4), y)
+				for v := range t.nv {
+					to, too := p, q
+					if v == t.nv-1 {
+						to, too = x, y
+					}
+					t.Op("VPMADDUBSW", part(v, 0), x, to)
+					t.Op("VPMADDUBSW", part(v, 1), y, too)
+					t.Op("VPADDW", to, too, to)
+					t.Op("VPMADDWD", ones, to, to)
+					t.Op("VPADDD", to, t.acc[r][v], t.acc[r][v])
 				}
 			}
 		}
@@ -56,122 +73,178 @@ func (t *tile) pairs() {
 		}
 		t.Op("ADDQ", Imm(2*steps*group), from)
 	})
-	t.Free(append(b[:], ones, x, y, from, n)...)
+	t.Free(append(b, ones, x, y, p, q, from, n)...)
 	free()
 }
-
-// restRows is the number of rows that the kernels of what clipping leaves take at once.
-const restRows = 32
 
 // restFamily are the products with what clipping leaves of B.
 func restFamily() *Family {
 	args := &Args{Name: "Rest", Fields: []Field{
-		{"Dst", "*int32", "Cols columns of 32 rows"},
+		{"Dst", "*int32", "Cols columns of Rows rows"},
 		{"A", "*uint8", "rows of A by column, as Columns writes them"},
-		{"Terms", "*Terms", "terms of all columns, one column after the other"},
-		{"Counts", "*int32", "per column the number of its Terms, each of four terms"},
+		{"Terms", "*Terms", "terms of all columns"},
+		{"N", "int64", "Terms, may be 0"},
 		{"Cols", "int64", "at least 1"},
+		{"Rows", "int64", "those of the kernel, for the Go code"},
 	}}
-	k := NewKernel("restAVX2", AVX2, args)
-	dst, a, terms, counts, cols := k.Load("Dst"), k.Load("A"), k.Load("Terms"), k.Load("Counts"), k.Load("Cols")
-	ones := k.V("ones")
-	k.Op("VPBROADCASTD", k.U32(1<<16|1), ones)
-	column, term, done := k.Label("column"), k.Label("term"), k.Label("done")
-	n := k.GP("n")
-	var acc, y [4]Reg
-	var at [4]Reg
-	for i := range acc {
-		acc[i], y[i], at[i] = k.V("acc"), k.V("y"), k.GP("at")
+	return &Family{
+		Name: "rest", Type: "Rest", Args: args, Scalar: "restScalar", Kernels: []*Kernel{rest32(args), rest8(args)},
+		Doc: "Rest is a kernel of the product of M rows of A and what clipping leaves of B:\n\n" +
+			"	Dst = 0\n" +
+			"	for _, t := range Terms { for i := range 4 { for r := range Rows { Dst[t.Col][r] += A[r][t.At[i]/4] * t.By[i] } } }\n\n" +
+			"Neither the positive nor the negative ones of By add up to more than 128.",
 	}
-	k.Bind(column)
-	for _, r := range acc {
-		k.Clear(r)
+}
+
+// restLoop clears Dst and runs the body for each of the terms. Sums are in memory rather than in registers, since the
+// number of a column's terms is different for each, and what a mispredicted jump costs is as much as all its terms.
+func restLoop(k *Kernel, body func(dst, a, terms Reg)) *Kernel {
+	dst, n, zero := k.Load("Dst"), k.Load("Cols"), k.V("zero")
+	clear, term, done := k.Label("clear"), k.Label("term"), k.Label("done")
+	k.Clear(zero)
+	k.Bind(clear)
+	for i := range k.M / 8 {
+		k.Op("VMOVDQU", zero, At(dst, 32*i))
 	}
-	k.Op("MOVLQZX", At(counts, 0), n)
+	k.Op("ADDQ", Imm(4*k.M), dst)
+	k.Op("DECQ", n)
+	k.Op("JNZ", clear)
+	k.Free(zero)
+	k.Op("MOVQ", k.Field("Dst"), dst)
+	k.Op("MOVQ", k.Field("N"), n)
+	a, terms := k.Load("A"), k.Load("Terms")
 	k.Op("TESTQ", n, n)
 	k.Op("JZ", done)
 	k.Bind(term)
-	for i := range at {
-		k.Op("MOVWQZX", At(terms, 2*i), at[i])
-		k.Op("VMOVDQU", At(a, 0).Idx(at[i], 8), y[i])
-	}
-	e := k.V("by")
-	k.Op("VPBROADCASTD", At(terms, 8), e)
-	lo, hi := k.V("lo"), k.V("hi")
-	k.Op("VPUNPCKLBW", y[1], y[0], lo)
-	k.Op("VPUNPCKHBW", y[1], y[0], y[0])
-	k.Op("VPUNPCKLBW", y[3], y[2], hi)
-	k.Op("VPUNPCKHBW", y[3], y[2], y[2])
-	x := k.V("x")
-	for i, z := range [4]struct {
-		op   string
-		a, b Reg
-	}{{"VPUNPCKLWD", lo, hi}, {"VPUNPCKHWD", lo, hi}, {"VPUNPCKLWD", y[0], y[2]}, {"VPUNPCKHWD", y[0], y[2]}} {
-		k.Op(z.op, z.b, z.a, x)
-		k.Op("VPMADDUBSW", e, x, x)
-		k.Op("VPMADDWD", ones, x, x)
-		k.Op("VPADDD", x, acc[i], acc[i])
-	}
-	k.Op("ADDQ", Imm(12), terms)
+	body(dst, a, terms)
+	k.Op("ADDQ", Imm(16), terms)
 	k.Op("DECQ", n)
 	k.Op("JNZ", term)
 	k.Bind(done)
-	for i, r := range acc {
-		k.Op("VMOVDQU", r, At(dst, 32*i))
-	}
-	k.Op("ADDQ", Imm(4*restRows), dst)
-	k.Op("ADDQ", Imm(4), counts)
-	k.Op("DECQ", cols)
-	k.Op("JNZ", column)
 	k.Ret()
-	return &Family{
-		Name: "rest", Type: "Rest", Args: args, Scalar: "restScalar", Kernels: []*Kernel{k},
-		Doc: "Rest is a kernel of the product of 32 rows of A and what clipping leaves of B:\n\n" +
-			"	for c := range Cols { for _, t := range terms of c { for i := range 4 {\n" +
-			"		for r := range 32 { Dst[c][r] += A[r][t.At[i]/4] * t.By[i] }\n" +
-			"	}}}\n\n" +
-			"By[0] and By[1], and By[2] and By[3], have different signs or add up to at most 128.",
-	}
+	return k
+}
+
+// rest32 takes 32 rows: the words of even and of odd rows are widened by one instruction each.
+func rest32(args *Args) *Kernel {
+	k := NewKernel("rest32AVX2", AVX2, args)
+	k.M = 32
+	even := k.V("even")
+	k.Op("VPBROADCASTD", k.U32(1), even)
+	return restLoop(k, func(dst, a, terms Reg) {
+		var lo, hi [2]Reg
+		at, by := k.GP("at"), k.V("by")
+		for i := range lo {
+			x, y := k.V("x"), k.V("y")
+			k.Op("MOVWQZX", At(terms, 4*i), at)
+			k.Op("VMOVDQU", At(a, 0).Idx(at, 8), x)
+			k.Op("MOVWQZX", At(terms, 4*i+2), at)
+			k.Op("VMOVDQU", At(a, 0).Idx(at, 8), y)
+			k.Op("VPBROADCASTW", At(terms, 8+2*i), by)
+			lo[i], hi[i] = k.V("lo"), x
+			k.Op("VPUNPCKLBW", y, x, lo[i])
+			k.Op("VPUNPCKHBW", y, x, hi[i])
+			k.Op("VPMADDUBSW", by, lo[i], lo[i])
+			k.Op("VPMADDUBSW", by, hi[i], hi[i])
+			k.Free(y)
+		}
+		k.Op("MOVLQZX", At(terms, 12), at)
+		for i, x := range [2][2]Reg{lo, hi} {
+			k.Op("VPADDW", x[0], x[1], x[0])
+			k.Op("VPMADDWD", even, x[0], x[1])
+			k.Op("VPSRAD", Imm(16), x[0], x[0])
+			for j, y := range [2]Reg{x[1], x[0]} {
+				m := At(dst, 64*i+32*j).Idx(at, 8)
+				k.Op("VPADDD", m, y, y)
+				k.Op("VMOVDQU", y, m)
+			}
+		}
+		k.Free(at, by, lo[0], lo[1], hi[0], hi[1])
+	})
+}
+
+// rest8 takes eight rows.
+func rest8(args *Args) *Kernel {
+	k := NewKernel("rest8AVX2", AVX2, args)
+	k.M = 8
+	return restLoop(k, func(dst, a, terms Reg) {
+		var sums [2]Reg
+		at, by := k.GP("at"), k.V("by")
+		for i := range sums {
+			x, y := k.V("x"), k.V("y")
+			k.Op("MOVWQZX", At(terms, 4*i), at)
+			k.Op("VMOVQ", At(a, 0).Idx(at, 2), x.X())
+			k.Op("MOVWQZX", At(terms, 4*i+2), at)
+			k.Op("VMOVQ", At(a, 0).Idx(at, 2), y.X())
+			k.Op("VPBROADCASTW", At(terms, 8+2*i), by.X())
+			k.Op("VPUNPCKLBW", y.X(), x.X(), x.X())
+			k.Op("VPMADDUBSW", by.X(), x.X(), x.X())
+			sums[i] = x
+			k.Free(y)
+		}
+		k.Op("MOVLQZX", At(terms, 12), at)
+		k.Op("VPADDW", sums[0].X(), sums[1].X(), sums[0].X())
+		k.Op("VPMOVSXWD", sums[0].X(), sums[0])
+		m := At(dst, 0).Idx(at, 2)
+		k.Op("VPADDD", m, sums[0], sums[0])
+		k.Op("VMOVDQU", sums[0], m)
+		k.Free(at, by, sums[0], sums[1])
+	})
 }
 
 // columnsFamily brings bytes of rows to the columns that the kernels of restFamily read.
 func columnsFamily() *Family {
 	args := &Args{Name: "Columns", Fields: []Field{
-		{"Dst", "*uint8", "4*N columns of 32 bytes, row r in byte r%4 + r/8*4 + r/4%2*16"},
-		{"Src", "*uint8", "N groups of four bytes of each of 32 rows"},
+		{"Dst", "*uint8", "4*N columns of Rows bytes, row r in byte RowPlace(r)"},
+		{"Src", "*uint8", "N groups of four bytes of each of the rows"},
 		{"N", "int64", "at least 1"},
+		{"Rows", "int64", "those of the kernel, for the Go code"},
 	}}
-	k := NewKernel("columnsAVX2", AVX2, args)
+	return &Family{
+		Name: "columns", Type: "Columns", Args: args, Scalar: "columnsScalar", Kernels: []*Kernel{columns(args, 32), columns(args, 8)},
+		Doc: "Columns is a kernel that brings bytes of M rows together by column:\n\n" +
+			"	for k := range N { for i := range 4 { for r := range Rows { Dst[4*k+i][place of r] = Src[k][r][i] } } }",
+	}
+}
+
+func columns(args *Args, rows int) *Kernel {
+	k := NewKernel(fmt.Sprintf("columns%dAVX2", rows), AVX2, args)
+	k.M = rows
 	order := k.Lanes(0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703, 0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703)
 	dst, src, n := k.Load("Dst"), k.Load("Src"), k.Load("N")
 	shuffle := k.V("order")
 	k.Op("VMOVDQU", order, shuffle)
+	halves := k.V("halves")
+	if rows == 8 {
+		k.Op("VMOVDQU", k.Lanes(0, 4, 1, 5, 2, 6, 3, 7), halves)
+	}
 	var r, p [4]Reg
 	for i := range r {
 		r[i], p[i] = k.V("rows"), k.V("pair")
 	}
 	loop := k.Label("loop")
 	k.Bind(loop)
-	for i := range r {
+	for i := range rows / 8 {
 		k.Op("VMOVDQU", At(src, 32*i), r[i])
 		k.Op("VPSHUFB", shuffle, r[i], r[i])
 	}
-	for i := range 2 {
-		k.Op("VPUNPCKLDQ", r[2*i+1], r[2*i], p[2*i])
-		k.Op("VPUNPCKHDQ", r[2*i+1], r[2*i], p[2*i+1])
+	if rows == 8 {
+		k.Op("VPERMD", r[0], halves, r[0])
+		k.Op("VMOVDQU", r[0], At(dst, 0))
+	} else {
+		for i := range 2 {
+			k.Op("VPUNPCKLBW", r[2*i+1], r[2*i], p[2*i])
+			k.Op("VPUNPCKHBW", r[2*i+1], r[2*i], p[2*i+1])
+		}
+		for i, op := range []string{"VPUNPCKLQDQ", "VPUNPCKHQDQ", "VPUNPCKLQDQ", "VPUNPCKHQDQ"} {
+			k.Op(op, p[2+i/2], p[i/2], r[i])
+			k.Op("VMOVDQU", r[i], At(dst, 32*i))
+		}
 	}
-	for i, op := range []string{"VPUNPCKLQDQ", "VPUNPCKHQDQ", "VPUNPCKLQDQ", "VPUNPCKHQDQ"} {
-		k.Op(op, p[2+i/2], p[i/2], r[i])
-		k.Op("VMOVDQU", r[i], At(dst, 32*i))
-	}
-	k.Op("ADDQ", Imm(128), src)
-	k.Op("ADDQ", Imm(128), dst)
+	k.Op("ADDQ", Imm(4*rows), src)
+	k.Op("ADDQ", Imm(4*rows), dst)
 	k.Op("DECQ", n)
 	k.Op("JNZ", loop)
 	k.Ret()
-	return &Family{
-		Name: "columns", Type: "Columns", Args: args, Scalar: "columnsScalar", Kernels: []*Kernel{k},
-		Doc: "Columns is a kernel that brings bytes of 32 rows together by column:\n\n" +
-			"	for k := range N { for i := range 4 { for r := range 32 { Dst[4*k+i][place of r] = Src[k][r][i] } } }",
-	}
+	return k
 }

@@ -9,25 +9,29 @@ import (
 )
 
 func TestRest(t *testing.T) {
-	for _, size := range [][2]int{{1, 1}, {9, 6}, {16383, 5}} {
-		a, terms, counts := asmtest.Rest(size[0], size[1])
-		got, want := make([]int32, size[1]*restRows), make([]int32, size[1]*restRows)
-		asm.RestScalar.Call(&asm.ArgsRest{Dst: &want[0], A: &a[0], Terms: &terms[0], Counts: &counts[0], Cols: int64(size[1])})
-		run(t, restFamily().Kernels[0], map[string]any{"Dst": rw(got), "A": ro(a), "Terms": ro(terms), "Counts": ro(counts), "Cols": size[1]})
-		if !slices.Equal(got, want) {
-			t.Fatalf("%v: got %v, want %v", size, got, want)
+	for _, k := range restFamily().Kernels {
+		for _, size := range [][3]int{{1, 1, 0}, {9, 6, 20}, {16383, 5, 9}} {
+			a, terms := asmtest.Rest(k.M, size[0], size[1], max(size[2], 1))
+			got, want := make([]int32, size[1]*k.M), make([]int32, size[1]*k.M)
+			asm.RestScalar.Call(&asm.ArgsRest{Dst: &want[0], A: &a[0], Terms: &terms[0], N: int64(size[2]), Cols: int64(size[1]), Rows: int64(k.M)})
+			run(t, k, map[string]any{"Dst": rw(got), "A": ro(a), "Terms": ro(terms), "N": size[2], "Cols": size[1]})
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v: got %v, want %v", size, got, want)
+			}
 		}
 	}
 }
 
 func TestColumns(t *testing.T) {
-	for _, n := range []int{1, 5} {
-		src := asmtest.Columns(n)
-		got, want := make([]uint8, len(src)), make([]uint8, len(src))
-		asm.ColumnsScalar.Call(&asm.ArgsColumns{Dst: &want[0], Src: &src[0], N: int64(n)})
-		run(t, columnsFamily().Kernels[0], map[string]any{"Dst": rw(got), "Src": ro(src), "N": n})
-		if !slices.Equal(got, want) {
-			t.Fatalf("%d groups: got %v, want %v", n, got, want)
+	for _, k := range columnsFamily().Kernels {
+		for _, n := range []int{1, 5} {
+			src := asmtest.Columns(k.M, n)
+			got, want := make([]uint8, len(src)), make([]uint8, len(src))
+			asm.ColumnsScalar.Call(&asm.ArgsColumns{Dst: &want[0], Src: &src[0], N: int64(n), Rows: int64(k.M)})
+			run(t, k, map[string]any{"Dst": rw(got), "Src": ro(src), "N": n})
+			if !slices.Equal(got, want) {
+				t.Fatalf("%d groups: got %v, want %v", n, got, want)
+			}
 		}
 	}
 }
