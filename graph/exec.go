@@ -113,10 +113,11 @@ func (e *Executable) run(ctx context.Context, rs *runState, opts *RunOptions) (o
 		}
 	}
 	rs.done = ctx.Done()
-	rs.pool.Watch(rs.opts.OnPart)
-	rs.pool.Begin(ctx)
+	begun := false
 	defer func() {
-		rs.pool.End()
+		if begun {
+			rs.pool.End()
+		}
 		if r := recover(); r != nil {
 			// Of a hook, or a defect here; the state of rs is unknown, so it is not used again.
 			outs, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
@@ -124,7 +125,27 @@ func (e *Executable) run(ctx context.Context, rs *runState, opts *RunOptions) (o
 		}
 		e.putBack(rs)
 	}()
-	return rs.root.run(ctx, cache, rs.in)
+	if err := rs.root.bind(cache, rs.in, nil); err != nil {
+		return nil, err
+	}
+	// Those who hear of parts want to see some, and looking at nodes takes time of its own.
+	choice, alone, measured := rs.root.now.plan.workers, false, false
+	if rs.opts.OnPart == nil && e.limit.Threads() > 1 {
+		alone, measured = choice.next()
+		measured = measured && rs.opts.OnNode == nil && rs.opts.Watch == nil
+	}
+	start := time.Now()
+	begun = true
+	if alone {
+		rs.pool.BeginAlone(ctx)
+	} else {
+		rs.pool.Watch(rs.opts.OnPart)
+		rs.pool.Begin(ctx)
+	}
+	if outs, err = rs.root.runBound(ctx, rs.in); err == nil && measured {
+		choice.ran(alone, time.Since(start))
+	}
+	return outs, err
 }
 
 func (e *Executable) acquire() *runState {

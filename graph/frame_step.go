@@ -18,6 +18,11 @@ func (f *execFrame) run(ctx context.Context, cache *planCache, in []*tensor.Tens
 	if err := f.bind(cache, in, f.caps); err != nil {
 		return nil, err
 	}
+	return f.runBound(ctx, in)
+}
+
+// runBound is run under the present plan.
+func (f *execFrame) runBound(ctx context.Context, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	defer f.letGo()
 	b := f.now
 	for i, id := range f.prog.inputs {

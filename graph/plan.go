@@ -22,7 +22,8 @@ const (
 	storeDynamic                 // made by the operator, or of a shape that is known only in the run
 )
 
-// plan says how a program runs for inputs of certain types and shapes. It is immutable and used by many runs at once.
+// plan says how a program runs for inputs of certain types and shapes. It is immutable, but for what it learns of workers, and
+// used by many runs at once.
 type plan struct {
 	prog   *program
 	outer  *plan      // of the program around a body: what it knows is known in the body
@@ -36,6 +37,7 @@ type plan struct {
 	arena     int // bytes
 	bodies    [][]*planCache
 	heap      bool
+	workers   *workerChoice
 }
 
 // planValue is a value of the program under the plan.
@@ -153,7 +155,7 @@ func newPlan(prog *program, outer *plan, heap bool, in, captured []*tensor.Tenso
 			p, err = nil, fmt.Errorf("panic while planning: %v\n%s", r, debug.Stack())
 		}
 	}()
-	p = &plan{prog: prog, outer: outer, heap: heap}
+	p = &plan{prog: prog, outer: outer, heap: heap, workers: &workerChoice{}}
 	specs := make([]tensor.Spec, len(in))
 	for i, t := range in {
 		p.sig = append(p.sig, sigOf(t))

@@ -17,6 +17,7 @@ type Pool struct {
 	ctx     context.Context
 	taken   int // workers taken from limit, those that were not started because of GOMAXPROCS not counted
 	inLoop  bool
+	alone   bool     // the run has no workers
 	shared  bool     // a loop of this run went to the workers
 	quiet   bool     // no loop of the run before did: workers start with the first that does
 	workers []worker // nil when the limit is 1
@@ -75,8 +76,13 @@ func NewPool(l *Limit) *Pool {
 	return p
 }
 
-// Threads is the largest number of goroutines on which a loop runs, the caller's counted.
-func (p *Pool) Threads() int { return p.limit.n }
+// Threads is the largest number of goroutines on which a loop of the present run works, the caller's counted.
+func (p *Pool) Threads() int {
+	if p.alone {
+		return 1
+	}
+	return p.limit.n
+}
 
 // Begin starts a run: its loops end early when ctx does. Workers start now, unless the run before had nothing for them.
 func (p *Pool) Begin(ctx context.Context) {
@@ -93,6 +99,14 @@ func (p *Pool) Begin(ctx context.Context) {
 	}
 }
 
+// BeginAlone starts a run on the caller's goroutine only.
+func (p *Pool) BeginAlone(ctx context.Context) {
+	p.ctx, p.done, p.alone = ctx, ctx.Done(), true
+	if p.workers != nil {
+		p.limit.free.Add(-1)
+	}
+}
+
 // most is the number of workers that can be of use.
 func (p *Pool) most() int { return min(len(p.workers), runtime.GOMAXPROCS(0)-1) }
 
@@ -104,9 +118,13 @@ func (p *Pool) Watch(w Watcher) { p.watch = w }
 func (p *Pool) End() {
 	p.ctx, p.done, p.watch = nil, nil, nil
 	if p.workers == nil {
+		p.alone = false
 		return
 	}
-	p.quiet, p.shared = !p.shared, false
+	if !p.alone {
+		p.quiet = !p.shared
+	}
+	p.alone, p.shared = false, false
 	used := p.workers[:p.taken]
 	p.limit.free.Add(int32(1 + p.taken))
 	p.taken = 0
@@ -142,7 +160,7 @@ func (p *Pool) For(n, grain int, b Body) error {
 	if n <= 0 {
 		return nil
 	}
-	if p.workers == nil || n < 2*grain || n == 1 || p.inLoop {
+	if p.workers == nil || p.alone || n < 2*grain || n == 1 || p.inLoop {
 		doAll(b, n)
 		return nil
 	}
