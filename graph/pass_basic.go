@@ -81,6 +81,8 @@ func (pc *PassCtx) passesOn(n *Node) (*Value, error) {
 		}
 	case "Mul", "Div", "Sub":
 		return neutral(n), nil
+	case "Where":
+		return pc.sizesKept(n), nil
 	}
 	return nil, nil
 }

@@ -120,13 +120,18 @@ func fuseBias(g *Graph, pc *PassCtx) (changed int, err error) {
 		}
 		for i := range n.In {
 			m, slot, _ := pc.fusable(n, n.In[i])
-			if m == nil || m.convolves() || len(m.In) > slot || m.StrAttr("activation", "") != "" || n.In[i].Spec.Rank() < 1 {
+			if m == nil || m.convolves() || len(m.In) > slot+1 || m.StrAttr("activation", "") != "" || n.In[i].Spec.Rank() < 1 {
 				continue
 			}
 			dims := n.In[i].Spec.Dims
 			bias, ok := pc.perColumn(n.In[1-i], dims[len(dims)-1], len(dims), 1)
 			if !ok {
 				continue
+			}
+			if have := m.Arg(slot); have != nil {
+				if bias = pc.sumOfBiases(m, have, bias); bias == nil {
+					continue
+				}
 			}
 			fused, err := pc.rebuild(m, m.Domain, m.Type, withInput(m, slot, bias), n.Out)
 			if err != nil {
@@ -138,6 +143,23 @@ func fuseBias(g *Graph, pc *PassCtx) (changed int, err error) {
 		}
 	}
 	return changed, nil
+}
+
+// sumOfBiases is one bias for two of a float product m, nil where they are no constants.
+func (pc *PassCtx) sumOfBiases(m *Node, a, b *Value) *Value {
+	if m.Type != "FusedMatMul" || a.Const == nil || b.Const == nil || a.Const.DType() != tensor.Float32 || b.Const.DType() != tensor.Float32 ||
+		a.Const.Rank() != 1 || a.Const.Len() != b.Const.Len() {
+		return nil
+	}
+	sum := make([]float32, a.Const.Len())
+	for i, v := range tensor.View[float32](b.Const) {
+		sum[i] = tensor.View[float32](a.Const)[i] + v
+	}
+	t, err := tensor.Of(sum, len(sum))
+	if err != nil {
+		return nil
+	}
+	return pc.NewValue(a.Name, t.Spec(), t)
 }
 
 // fuseScale puts the product with a number into the matrix product before it.

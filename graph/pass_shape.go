@@ -70,3 +70,46 @@ func sameShape(a, b tensor.Spec) bool {
 	}
 	return true
 }
+
+// sizesKept is the list x of sizes of Where(x == c, ones, x) with negative numbers c, as PyTorch writes expand(): no size is
+// negative, so that all of x is kept. Else nil.
+func (pc *PassCtx) sizesKept(n *Node) *Value {
+	x := n.Arg(2)
+	eq := pc.MadeBy(n.In[0], "Equal")
+	if eq == nil || n.In[1].Const == nil || x.Const != nil || x.Spec.DType != tensor.Int64 || x.Spec.Rank() != 1 || n.In[1].Const.Rank() > 1 {
+		return nil
+	}
+	c := Other(eq, x)
+	if c == nil || c.Const == nil || c.Const.Rank() > 1 {
+		return nil
+	}
+	for _, t := range []*tensor.Tensor{c.Const, n.In[1].Const} {
+		if t.Len() != 1 && t.Len() != x.Spec.Dims[0].Size {
+			return nil
+		}
+	}
+	list, ok := ConstInts(c.Const)
+	if !ok || slices.ContainsFunc(list, func(i int64) bool { return i >= 0 }) || !pc.isSizes(x, 8) {
+		return nil
+	}
+	return x
+}
+
+// isSizes reports whether no element of v is negative, since all come from shapes and from constants, at most that many
+// nodes away.
+func (pc *PassCtx) isSizes(v *Value, depth int) bool {
+	if v.Const != nil {
+		list, ok := ConstInts(v.Const)
+		return ok && !slices.ContainsFunc(list, func(i int64) bool { return i < 0 })
+	}
+	m := pc.MadeBy(v, "Shape", "Gather", "Slice", "Squeeze", "Unsqueeze", "Reshape", "Concat")
+	switch {
+	case m == nil || depth == 0:
+		return false
+	case m.Type == "Shape":
+		return true
+	case m.Type == "Concat":
+		return !slices.ContainsFunc(m.In, func(x *Value) bool { return !pc.isSizes(x, depth-1) })
+	}
+	return pc.isSizes(m.In[0], depth-1)
+}
