@@ -52,6 +52,7 @@ func Passes() []Pass {
 		{"unflatten-products", "Gemm between Reshapes that join and restore dimensions to MatMul", Fuse, unflattenProducts},
 		{"product-affine", "BatchNormalization and constant scales and shifts per column after a product into its weight and bias", Fuse, foldLinearAffine},
 		{"split-products", "a product of which parts of the columns are read, as packed queries, keys and values, to one for each", Fuse, splitProducts},
+		{"rotary", "rotary position embedding in halves and in neighbours, of all or the first elements, as one operator", Fuse, fuseRotary},
 		{"affine-product", "the same before a product that is not quantized", Epilogue, foldAffineLinear},
 		{"attention", "softmax(scale*Q*K^T + mask)*V with its transposes as one operator", Epilogue, fuseAttention},
 		{"products", "MatMul and Gemm to a product with an epilogue", Epilogue, fuseProducts},

@@ -10,6 +10,7 @@ import (
 func rotaries(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "RotaryEmbedding", Since: 23, New: l.newRotary, Types: attentionTypes},
+		{Domain: "qrun", Op: "Rotary", Since: 1, New: newFusedRotary, Types: dtypes{tensor.Float32}},
 		{Domain: "com.microsoft", Op: "RotaryEmbedding", Since: 1, New: l.newContribRotary, Types: attentionTypes},
 	}
 }
