@@ -57,10 +57,17 @@ func All() []*Kernels {
 		k.f16 = floatLayout(asm.GemmF16Kernels[:], t.floats, 2)
 		switch t.floats {
 		case asm.AVX2, asm.AVX512:
-			k.transpose = asm.TransposeAVX2
+			k.transpose, k.turn = asm.TransposeAVX2, [2]asm.Turn{asm.Turn8AVX2, asm.Turn16AVX2}
 			k.interleave[2], k.interleave[4] = asm.Interleave2AVX2, asm.Interleave4AVX2
 		case asm.NEON:
-			k.transpose = asm.TransposeNEON
+			k.transpose, k.turn = asm.TransposeNEON, [2]asm.Turn{asm.Turn8NEON, asm.Turn16NEON}
+			k.requantize = [2]asm.Requantize{asm.RequantizeColumnsNEON, asm.RequantizeRowsNEON}
+		}
+		switch t.floats {
+		case asm.AVX2:
+			k.requantize = [2]asm.Requantize{asm.RequantizeColumnsAVX2, asm.RequantizeRowsAVX2}
+		case asm.AVX512:
+			k.requantize = [2]asm.Requantize{asm.RequantizeColumnsAVX512, asm.RequantizeRowsAVX512}
 		}
 		switch t.ints {
 		case asm.AVX2:

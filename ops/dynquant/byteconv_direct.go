@@ -1,7 +1,6 @@
 package dynquant
 
 import (
-	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 )
 
@@ -24,15 +23,9 @@ func (w *convWeight) setFloats() {
 func (st *convState) runDirect(c *graph.RunCtx) error {
 	d, h, w := &st.axes[0], &st.axes[1], &st.axes[2]
 	st.slots = extend(st.slots, c.Threads())
-	in := d.in * h.in * w.in
 	grain := 1 + 16384/(st.pix*max(st.depth, 1))
 	if g, ok := planesOf(&st.axes); ok && st.weight.floats != nil && st.m == st.groups && st.slots[0].planes.Depthwise(st.k, g) {
-		st.rows = in + st.pix
-		for i := range st.slots {
-			st.slots[i].planes.Depthwise(st.k, g)
-		}
-		st.acc = scratch[int32](c, c.Threads()*st.rows)
-		return c.For(st.n*st.m, grain, (*convPlanes)(st))
+		return st.runPlanes(c, g)
 	}
 	st.setRows()
 	st.setTaps()
@@ -41,38 +34,6 @@ func (st *convState) runDirect(c *graph.RunCtx) error {
 	st.a = scratch[uint8](c, c.Threads()*st.rows)
 	st.acc = scratch[int32](c, c.Threads()*st.width)
 	return c.For(st.n*st.m, grain, (*convDirect)(st))
-}
-
-// planesOf is a movement as kernels over planes know it: two dimensions, neighbouring elements, one stride.
-func planesOf(axes *[3]convAxis) (g backend.Planes, ok bool) {
-	d, h, w := &axes[0], &axes[1], &axes[2]
-	if d.in != 1 || d.out != 1 || d.kernel != 1 || d.before != 0 || h.dilate != 1 || w.dilate != 1 || h.stride != w.stride {
-		return g, false
-	}
-	return backend.Planes{InH: h.in, InW: w.in, OutH: h.out, OutW: w.out, KH: h.kernel, KW: w.kernel, Stride: h.stride, Top: h.before, Left: w.before}, true
-}
-
-// convPlanes are the planes of a depthwise convolution, computed in float32, whose sums are exact.
-type convPlanes convState
-
-func (j *convPlanes) Do(lo, hi int) { j.DoAs(0, lo, hi) }
-
-func (j *convPlanes) DoAs(worker, lo, hi int) {
-	st := (*convState)(j)
-	in, s := st.rows-st.pix, &st.slots[worker]
-	ints := st.acc[worker*st.rows:][:st.rows]
-	x, y := asFloats(ints[:in]), asFloats(ints[in:])
-	for p := lo; p < hi; p++ {
-		ch, zero := p%st.m, st.zeroX[0]
-		if src := st.x[p*in : (p+1)*in]; st.flip {
-			st.k.DequantizeI8(x, asInt8(src), 1, zero-128)
-		} else {
-			st.k.DequantizeU8(x, src, 1, zero)
-		}
-		s.planes.Run(1, y, x, st.weight.floats[ch*st.depth:(ch+1)*st.depth], nil, backend.ActNone, 0, 0)
-		st.k.FloatToInt(ints[in:], y)
-		st.putPlane(ints[in:], p, 0, st.pix)
-	}
 }
 
 // putPlane stores the sums of n positions from pos on of a plane of the result.

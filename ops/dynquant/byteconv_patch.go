@@ -1,10 +1,6 @@
 package dynquant
 
-import (
-	"encoding/binary"
-
-	"github.com/qrun-onnx/qrun/graph"
-)
+import "github.com/qrun-onnx/qrun/graph"
 
 // pixels is the input with the channels of a group side by side: for each group of each sample the padded positions, pitch
 // bytes apart. A patch then is a few runs of neighbouring bytes.
@@ -14,7 +10,11 @@ type pixels struct {
 	channels int // of a group
 	pitch    int
 	plane    int // padded positions
+	chunk    int // positions made at a time where there is no padding, else 0
 }
+
+// pixelChunk is about how many bytes of pixels without padding are made at a time.
+const pixelChunk = 1 << 14
 
 // setPixels makes the pixels, and says where the patches read in them.
 func (st *convState) setPixels(c *graph.RunCtx) error {
@@ -29,9 +29,16 @@ func (st *convState) setPixels(c *graph.RunCtx) error {
 	}
 	st.setRuns()
 	p.dst = scratch[uint8](c, st.n*st.groups*p.plane*p.pitch)
+	if p.plane == d.in*h.in*w.in {
+		p.chunk = max(16, pixelChunk/p.pitch&^15)
+		return c.For(st.n*st.groups*p.chunks(), 1, p)
+	}
 	rows := d.padded() * h.padded()
 	return c.For(st.n*st.groups*rows, 1+8192/max(1, w.padded()*p.pitch), p)
 }
+
+// chunks is the number of chunks of a plane.
+func (p *pixels) chunks() int { return (p.plane + p.chunk - 1) / p.chunk }
 
 // setRows lists where rows of output positions start.
 func (st *convState) setRows() {
@@ -67,32 +74,59 @@ func (st *convState) setRuns() {
 	}
 }
 
-// Do makes padded rows lo to hi of all groups and samples.
+// Do makes padded rows, or chunks, lo to hi of all groups and samples.
 func (p *pixels) Do(lo, hi int) {
+	for i := lo; i < hi; i++ {
+		if p.chunk > 0 {
+			batch, from := i/p.chunks(), i%p.chunks()*p.chunk
+			n := min(p.chunk, p.plane-from)
+			dst := p.dst[(batch*p.plane+from)*p.pitch:][:n*p.pitch]
+			p.clearTails(dst)
+			p.turn(dst, p.st.x[batch*p.channels*p.plane+from:], p.plane, n)
+			continue
+		}
+		p.row(i)
+	}
+}
+
+// row makes a padded row.
+func (p *pixels) row(i int) {
 	d, h, w := &p.st.axes[0], &p.st.axes[1], &p.st.axes[2]
 	rows, pw := d.padded()*h.padded(), w.padded()
-	in := d.in * h.in * w.in
-	for i := lo; i < hi; i++ {
-		batch, z, y := i/rows, i%rows/h.padded()-d.before, i%h.padded()-h.before
-		fill := uint8(p.st.zeroX[min(batch/p.st.groups, len(p.st.zeroX)-1)])
-		dst := p.dst[i*pw*p.pitch : (i+1)*pw*p.pitch]
-		inside := z >= 0 && z < d.in && y >= 0 && y < h.in
-		if !inside {
-			fillBytes(dst, fill)
-		} else {
-			fillBytes(dst[:w.before*p.pitch], fill)
-			fillBytes(dst[(w.before+w.in)*p.pitch:], fill)
-		}
-		if p.pitch > p.channels { // what is behind the channels multiplies nothing
-			for at := p.channels; at < len(dst); at += p.pitch {
-				clear(dst[at : at+p.pitch-p.channels])
-			}
-		}
-		if inside {
-			first := (batch*p.channels*d.in+z)*h.in*w.in + y*w.in
-			p.turn(dst[w.before*p.pitch:], p.st.x[first:], in, w.in)
-		}
+	batch, z, y := i/rows, i%rows/h.padded()-d.before, i%h.padded()-h.before
+	fill := uint8(p.st.zeroX[min(batch/p.st.groups, len(p.st.zeroX)-1)])
+	dst := p.dst[i*pw*p.pitch : (i+1)*pw*p.pitch]
+	inside := z >= 0 && z < d.in && y >= 0 && y < h.in
+	if !inside {
+		fillBytes(dst, fill)
+	} else {
+		fillBytes(dst[:w.before*p.pitch], fill)
+		fillBytes(dst[(w.before+w.in)*p.pitch:], fill)
 	}
+	p.clearTails(dst)
+	if inside {
+		first := (batch*p.channels*d.in+z)*h.in*w.in + y*w.in
+		p.turn(dst[w.before*p.pitch:], p.st.x[first:], d.in*h.in*w.in, w.in)
+	}
+}
+
+// clearTails clears what is behind the channels, which multiplies nothing.
+func (p *pixels) clearTails(dst []uint8) {
+	if p.pitch == p.channels {
+		return
+	}
+	for at := p.channels; at < len(dst); at += p.pitch {
+		clear(dst[at : at+p.pitch-p.channels])
+	}
+}
+
+// turn writes n positions, whose channels lie plane apart, with the channels of a position side by side.
+func (p *pixels) turn(dst, src []uint8, plane, n int) {
+	flip := uint8(0)
+	if p.st.flip {
+		flip = 0x80
+	}
+	p.st.k.TransposeBytes(dst, p.pitch, src, plane, p.channels, n, flip)
 }
 
 // fillBytes sets all to v, doubling what it has.
@@ -103,61 +137,6 @@ func fillBytes(s []uint8, v uint8) {
 	s[0] = v
 	for n := 1; n < len(s); n *= 2 {
 		copy(s[n:], s[:n])
-	}
-}
-
-// turn writes a row of n positions, whose channels lie plane apart, with the channels of a position side by side.
-func (p *pixels) turn(dst, src []uint8, plane, n int) {
-	sign := uint64(0)
-	if p.st.flip {
-		sign = 0x8080808080808080
-	}
-	ch := 0
-	for ; ch+8 <= p.channels; ch += 8 {
-		x := 0
-		for ; x+8 <= n; x += 8 {
-			var m [8]uint64
-			for i := range m {
-				m[i] = binary.LittleEndian.Uint64(src[(ch+i)*plane+x:]) ^ sign
-			}
-			transpose8(&m)
-			for i, v := range m {
-				binary.LittleEndian.PutUint64(dst[(x+i)*p.pitch+ch:], v)
-			}
-		}
-		for i := range 8 {
-			p.turnChannel(dst[ch+i:], src[(ch+i)*plane:], x, n)
-		}
-	}
-	for ; ch < p.channels; ch++ {
-		p.turnChannel(dst[ch:], src[ch*plane:], 0, n)
-	}
-}
-
-// turnChannel does positions lo to hi of a channel.
-func (p *pixels) turnChannel(dst, src []uint8, lo, hi int) {
-	sign := uint8(0)
-	if p.st.flip {
-		sign = 0x80
-	}
-	for x := lo; x < hi; x++ {
-		dst[x*p.pitch] = src[x] ^ sign
-	}
-}
-
-// transpose8 exchanges rows and columns of a square of bytes: squares of 4, then of 2, then of 1.
-func transpose8(m *[8]uint64) {
-	for i := range 4 {
-		a, b := m[i], m[i+4]
-		m[i], m[i+4] = a&0x00000000ffffffff|b<<32, a>>32|b&0xffffffff00000000
-	}
-	for _, i := range [4]int{0, 1, 4, 5} {
-		a, b := m[i], m[i+2]
-		m[i], m[i+2] = a&0x0000ffff0000ffff|b&0x0000ffff0000ffff<<16, a>>16&0x0000ffff0000ffff|b&0xffff0000ffff0000
-	}
-	for i := 0; i < 8; i += 2 {
-		a, b := m[i], m[i+1]
-		m[i], m[i+1] = a&0x00ff00ff00ff00ff|b&0x00ff00ff00ff00ff<<8, a>>8&0x00ff00ff00ff00ff|b&0xff00ff00ff00ff00
 	}
 }
 

@@ -4,11 +4,17 @@ import (
 	"unsafe"
 
 	"github.com/qrun-onnx/qrun/backend"
+	"github.com/qrun-onnx/qrun/graph"
 )
 
 // asFloats is memory of int32 numbers as one of floats.
 func asFloats(s []int32) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
+}
+
+// asBytesOf is the memory of int32 numbers as bytes.
+func asBytesOf(s []int32) []uint8 {
+	return unsafe.Slice((*uint8)(unsafe.Pointer(unsafe.SliceData(s))), 4*len(s))
 }
 
 // epilogue is what the product itself can do for m channels from one on: all but what follows a residual.
@@ -43,10 +49,32 @@ func (st *convState) put(acc, turned []int32, channel, m, at, n int) {
 			}
 		}
 	default:
-		backend.Transpose(st.k, turned, n, acc, m, n, m)
-		for ch := range m {
-			from := at + ch*st.pix
-			t.requantize(st.k, t.bytes[from:from+n], turned[ch*n:(ch+1)*n], channel+ch)
+		pitch, g := st.pitch(), channel/m
+		rows := asBytesOf(turned)
+		st.k.RequantizeColumns(rows, pitch, acc, pitch, n, pitch, t.biasCol[g*pitch:], t.scaleCol[g*pitch:], t.grid.zero, t.grid.low)
+		st.k.TransposeBytes(t.bytes[at:], st.pix, rows, pitch, n, m, 0)
+	}
+}
+
+// pitch is how far the sums of a position and the next are apart: where bytes are made of them, whole vectors.
+func (st *convState) pitch() int {
+	m := st.m / st.groups
+	if st.out.bytes != nil {
+		m = (m + 15) &^ 15
+	}
+	return m
+}
+
+// setColumns brings scale and bias into the order of the sums, each group's apart from the next by its pitch.
+func (st *convState) setColumns(c *graph.RunCtx) {
+	t, m, pitch := &st.out, st.m/st.groups, st.pitch()
+	t.scaleCol, t.biasCol = scratch[float32](c, st.groups*pitch), scratch[int32](c, st.groups*pitch)
+	clear(t.scaleCol)
+	clear(t.biasCol)
+	for g := range st.groups {
+		copy(t.scaleCol[g*pitch:], t.scale[g*m:(g+1)*m])
+		if t.bias != nil {
+			copy(t.biasCol[g*pitch:], t.bias[g*m:(g+1)*m])
 		}
 	}
 }

@@ -32,6 +32,8 @@ type convState struct {
 	rows  int // output positions of a block
 	a     []uint8
 	acc   []int32
+
+	in, batch int // depthwise: elements of a plane of the input, planes at a time
 }
 
 // convSlot is what one goroutine works with.
@@ -51,6 +53,9 @@ type convOut struct {
 	scale []float32
 	bias  []int32
 	grid  byteGrid
+
+	scaleCol []float32 // scale and bias in the order of the sums, see setColumns
+	biasCol  []int32
 
 	floats   []float32
 	scaleX   []float32 // one or one per sample
@@ -131,7 +136,10 @@ func (o *byteConv) target(c *graph.RunCtx, st *convState, y *tensor.Tensor) {
 // runBlocks multiplies blocks of patches by the packed weights.
 func (st *convState) runBlocks(c *graph.RunCtx) error {
 	threads := c.Threads()
-	stride, m := st.k.StrideU8(st.depth), st.m/st.groups
+	stride, m := st.k.StrideU8(st.depth), st.pitch()
+	if st.out.bytes != nil {
+		st.setColumns(c)
+	}
 	planes := st.n * st.groups
 	rows := min(max(1<<16/stride, 16), 512)
 	if share := planes * st.pix / (3 * threads); threads > 1 && share < rows {
@@ -178,9 +186,9 @@ func (j *convBlocks) DoAs(worker, lo, hi int) {
 // block computes the results of one group of a sample, batch, at up to st.rows positions from pos on.
 func (st *convState) block(worker, batch, pos int) {
 	s, g := &st.slots[worker], batch%st.groups
-	stride, m, n := st.k.StrideU8(st.depth), st.m/st.groups, min(st.rows, st.pix-pos)
-	acc := st.acc[2*worker*st.rows*m:][:2*st.rows*m]
-	acc, turned := acc[:n*m], acc[st.rows*m:][:n*m]
+	stride, m, n, pitch := st.k.StrideU8(st.depth), st.m/st.groups, min(st.rows, st.pix-pos), st.pitch()
+	acc := st.acc[2*worker*st.rows*pitch:][:2*st.rows*pitch]
+	acc, turned := acc[:n*pitch], acc[st.rows*pitch:][:n*pitch]
 	x := st.pixels.dst[batch*st.pixels.plane*st.pixels.pitch:]
 	a := x[pos*st.pixels.pitch:]
 	if !st.tiles {
@@ -189,7 +197,7 @@ func (st *convState) block(worker, batch, pos int) {
 	}
 	b := st.weight.packs[g]
 	s.zeroA[0] = st.zeroX[min(batch/st.groups, len(st.zeroX)-1)]
-	s.gemm = backend.GemmU8S8{M: n, A: a, LDA: stride, ZeroA: s.zeroA[:], B: b, LDC: m}
+	s.gemm = backend.GemmU8S8{M: n, A: a, LDA: stride, ZeroA: s.zeroA[:], B: b, LDC: pitch}
 	if st.out.floats != nil {
 		s.scaleA[0] = st.out.scaleX[min(batch/st.groups, len(st.out.scaleX)-1)]
 		s.gemm.ScaleA, s.gemm.C = s.scaleA[:], asFloats(acc)

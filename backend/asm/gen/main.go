@@ -12,7 +12,7 @@ func families() []*Family {
 		peakFamily(), readFamily(),
 		gemmU8S8Family(), gemmF32Family(), gemmF16Family(),
 		gemmU8C8Family(), restFamily(), columnsFamily(),
-		widenFamily(), signedFamily(), pairFamily(), transposeFamily(), interleaveFamily(),
+		widenFamily(), signedFamily(), pairFamily(), transposeFamily(), interleaveFamily(), turnFamily(), requantizeFamily(),
 		convFamily(), depthwiseFamily(), depthwisePlanesFamily(), poolPlanesFamily(), winogradFamily(), patchesFamily(),
 	}, vecFamilies()...)
 }
