@@ -174,6 +174,13 @@ func (o gatherElements) Run(c *graph.RunCtx) error {
 	if err != nil {
 		return err
 	}
+	if axis == x.Rank()-1 {
+		f, err := byWidth(x.DType(), gatherLast[uint8], gatherLast[uint16], gatherLast[uint32], gatherLast[uint64], gatherLast[complex128], gatherLast[string])
+		if err != nil {
+			return err
+		}
+		return f(c, y, x, idx)
+	}
 	s := graph.State[offsets](c)
 	if err := s.elements(x.Shape(), idx, axis); err != nil {
 		return err

@@ -40,7 +40,12 @@ func TestGatherElements(t *testing.T) {
 		cols := []int{3, 0, 2, 1}
 		wantMoved(t, y, x, []int{2, 2}, func(p []int) []int { return []int{p[0], cols[p[0]*2+p[1]]} })
 	}
+	deep := numbered(t, tensor.Float32, 3, 2, 4)
+	y := runOp(t, "GatherElements", 13, attrs{"axis": 2}, deep, of(t, []int64{3, 0, -4, 1, -1, 2}, 2, 1, 3))
+	at := []int{3, 0, 0, 1, 3, 2}
+	wantMoved(t, y, deep, []int{2, 1, 3}, func(p []int) []int { return []int{p[0], p[1], at[p[0]*3+p[2]]} })
 	x := ramp(t, 3, 4)
+	wantErr(t, "index -5 is outside an axis of size 4", "GatherElements", 13, attrs{"axis": -1}, x, of(t, []int64{0, 3, -5}, 1, 3))
 	wantErr(t, "index 3 is outside an axis of size 3", "GatherElements", 13, nil, x, of(t, []int64{3}, 1, 1))
 	wantErr(t, "reach beyond", "GatherElements", 13, nil, x, of(t, make([]int64, 5), 1, 5))
 	wantErr(t, "as many dimensions", "GatherElements", 13, nil, x, indices(t, 0))
