@@ -58,8 +58,8 @@ func TestClip(t *testing.T) {
 		}
 		terms := map[int][]asm.Terms{}
 		for i := range c.first {
-			for _, t := range c.of(i) {
-				col := 16*i + int(t.Col/16)
+			for _, t := range c.of(i, i+1) {
+				col := int(t.Col / 16)
 				terms[col] = append(terms[col], t)
 			}
 		}

@@ -9,8 +9,9 @@ import (
 // clippedRows is scratch memory for a block of rows.
 type clippedRows struct {
 	a      []uint8 // rows of A by column, block after block
-	sums   []int32 // 16 columns of a block's rows
-	init   []int32 // rows of 16 columns
+	sums   []int32 // columns of a block's rows
+	init   []int32 // rows of columns
+	panels int     // of 16 of these columns, at most
 	blocks [maxRows/asm.RestRows + asm.RestRows/asm.RestFew + 1]restBlock
 	n      int // blocks
 }
@@ -45,16 +46,23 @@ func (c *clippedRows) cut(rows, stride int) (bytes int) {
 	return bytes
 }
 
+// initPanels is how many panels the sums of terms of a number of rows are made for at a time: so many that they stay in
+// the first cache level, and that few calls are needed for few rows.
+func initPanels(rows int) int { return max(1, min(8, 256/rows)) }
+
 // columns brings a block of rows of A into the order in which the terms of columns read it.
 func (g *GemmU8S8) columns(scratch *[]int16, row0, row1, stride int) (c clippedRows) {
 	rows := row1 - row0
 	all := max(rows, asm.RestFew)
 	size := c.cut(rows, stride)
 	rest := stride * asm.RestRows
-	at := pointer(grow(scratch, (size+rest+4*16*(asm.RestRows+all))/2))
+	c.panels = initPanels(all)
+	sums := 16 * c.panels * asm.RestRows
+	ints := sums + 16*c.panels*all
+	at := pointer(grow(scratch, (size+rest+4*ints)/2))
 	c.a = unsafe.Slice((*uint8)(at), size+rest)
-	c.sums = unsafe.Slice((*int32)(unsafe.Add(at, size+rest)), 16*(asm.RestRows+all))
-	c.init, c.sums = c.sums[16*asm.RestRows:], c.sums[:16*asm.RestRows]
+	c.sums = unsafe.Slice((*int32)(unsafe.Add(at, size+rest)), ints)
+	c.init, c.sums = c.sums[sums:], c.sums[:sums]
 	a, lda, groups := g.A[row0*g.LDA:], g.LDA, c.a[size:] // groups of four bytes
 	if rows < all {
 		few := groups[asm.RestFew*stride:]
@@ -90,14 +98,16 @@ func (g *GemmU8S8) clippedTask(i, row0, row1 int, a *clippedRows) {
 	l, b := &g.k.u8c8, g.B
 	rows := g.rows(row0, row1)
 	p0, p1 := g.plan.group(i % g.plan.groups)
-	for p := p0; p < p1; p++ {
-		init := g.rest(p, a)
-		l.sweep(&g.plan, row0, row1, p, p+1, func(c part) {
+	for p := p0; p < p1; p += a.panels {
+		end := min(p+a.panels, p1)
+		first, width := 16*p, 16*(end-p)
+		init := g.rest(p, end, a)
+		l.sweep(&g.plan, row0, row1, p, end, func(c part) {
 			args := g.args(&c, l, &rows, c.row-row0)
 			args.A, args.LDA = unsafe.Pointer(&g.A[c.row*g.LDA]), int64(g.LDA)
 			args.B, args.K = unsafe.Pointer(&b.clip.data[c.col*l.padded(b.K)]), int64(l.padded(b.K)/clipGroup)
 			if init {
-				args.Init, args.LDI = &a.init[16*(c.row-row0)], 4*16
+				args.Init, args.LDI = &a.init[(c.row-row0)*width+c.col-first], int64(4*width)
 			}
 			asm.GemmU8C8(c.tile).Call(&args)
 		})
@@ -108,27 +118,31 @@ func (g *GemmU8S8) clippedTask(i, row0, row1 int, a *clippedRows) {
 	}
 }
 
-// rest multiplies a block of rows by the terms of a panel, if it has any.
-func (g *GemmU8S8) rest(panel int, a *clippedRows) bool {
-	terms := g.B.clip.of(panel)
+// rest multiplies a block of rows by the terms of panels, if they have any.
+func (g *GemmU8S8) rest(panel, end int, a *clippedRows) bool {
+	terms := g.B.clip.of(panel, end)
 	if len(terms) == 0 {
 		return false
 	}
+	cols := 16 * (end - panel)
 	for i := range a.n {
 		b := &a.blocks[i]
 		kernel := g.k.rest
 		if b.rows == asm.RestFew {
 			kernel = g.k.restFew
 		}
-		kernel.Call(&asm.ArgsRest{Dst: &a.sums[0], A: &a.a[b.at], Terms: &terms[0], N: int64(len(terms)), Cols: 16, Rows: int64(b.rows)})
-		args := asm.ArgsTranspose{LDD: 4 * 16, LDS: int64(4 * b.rows), K: 8, Cols: 16}
+		kernel.Call(&asm.ArgsRest{
+			Dst: &a.sums[0], A: &a.a[b.at], Terms: &terms[0], N: int64(len(terms)),
+			Skip: int64(4 * b.rows * 16 * panel), Cols: int64(cols), Rows: int64(b.rows),
+		})
+		args := asm.ArgsTranspose{LDD: int64(4 * cols), LDS: int64(4 * b.rows), K: 8, Cols: int64(cols)}
 		for j := range b.rows / 8 {
 			if row, ok := b.group(j); ok {
 				call := args
 				if b.whole() {
 					call.K = int64(b.rows)
 				}
-				call.Dst, call.Src = (*float32)(unsafe.Pointer(&a.init[16*row])), (*float32)(unsafe.Pointer(&a.sums[8*j]))
+				call.Dst, call.Src = (*float32)(unsafe.Pointer(&a.init[cols*row])), (*float32)(unsafe.Pointer(&a.sums[8*j]))
 				g.k.transpose.Call(&call)
 				if b.whole() {
 					break

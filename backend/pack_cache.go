@@ -149,7 +149,7 @@ func packI8[S any](k *Kernels, src []S, recipe string, K, N, ldb int, trans bool
 
 // clipRecipe names the second form of what a recipe packs. It has three entries: the panels; the first terms of each
 // panel; the terms. A matrix that has no such form has none but the first, of one byte.
-func clipRecipe(recipe, part string) string { return recipe + ", clipped, terms in fours: " + part }
+func clipRecipe(recipe, part string) string { return recipe + ", clipped, fours of terms: " + part }
 
 // cachedClip is the second form of a [K,N] matrix. known is false when the cache does not know whether there is one.
 func (k *Kernels) cachedClip(from []byte, recipe string, K, N int) (c *clipped, known bool) {

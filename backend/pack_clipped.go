@@ -30,10 +30,10 @@ func (c *clipped) bytes() int64 {
 	return int64(len(c.data)) + int64(len(c.terms))*int64(unsafe.Sizeof(asm.Terms{})) + 8*int64(len(c.first))
 }
 
-// of are the terms of a panel.
-func (c *clipped) of(panel int) []asm.Terms {
-	if panel+1 < len(c.first) {
-		return c.terms[c.first[panel]:c.first[panel+1]]
+// of are the terms of panels.
+func (c *clipped) of(panel, end int) []asm.Terms {
+	if end < len(c.first) {
+		return c.terms[c.first[panel]:c.first[end]]
 	}
 	return c.terms[c.first[panel]:]
 }
@@ -54,7 +54,7 @@ func (k *Kernels) clip(p *PackedI8, b []int8, ldb int, trans bool) *clipped {
 		col, _ := l.panel(i, p.N)
 		clipPanel(q.data[col*l.padded(p.K):][:16*l.padded(p.K)], &columns)
 		c.first[i] = len(c.terms)
-		c.terms = appendTerms(c.terms, &columns)
+		c.terms = appendTerms(c.terms, col, &columns)
 		if 8*4*len(c.terms) > (col+16)*p.K {
 			return nil
 		}
@@ -92,15 +92,15 @@ func (l *termList) add(k, by int) {
 	r.n, r.pos, r.neg = r.n+1, r.pos+pos, r.neg+neg
 }
 
-// appendTerms appends the terms of columns, which are emptied. Those of a column lie apart, as the kernels add to sums
+// appendTerms appends the terms of columns, the first of which is col, which are emptied. Those of a column lie apart, as the kernels add to sums
 // in memory, and would wait for the last.
-func appendTerms(terms []asm.Terms, columns *[16]termList) []asm.Terms {
+func appendTerms(terms []asm.Terms, col int, columns *[16]termList) []asm.Terms {
 	for i, more := 0, true; more; i++ {
 		more = false
 		for j := range columns {
 			if list := columns[j].terms; i < len(list) {
 				t := list[i]
-				t.Col, more = uint32(16*j), true
+				t.Col, more = uint32(16*(col+j)), true
 				terms = append(terms, t)
 			}
 		}

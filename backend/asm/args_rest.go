@@ -4,10 +4,11 @@ package asm
 
 // ArgsRest are arguments of kernels, which may change the integers among them.
 type ArgsRest struct {
-	Dst   *int32 // Cols columns of Rows rows
+	Dst   *int32 // Cols columns of Rows rows, from Skip on
 	A     *uint8 // rows of A by column, as Columns writes them
-	Terms *Terms // terms of all columns
+	Terms *Terms // terms of columns from Skip on
 	N     int64  // Terms, may be 0
+	Skip  int64  // bytes of Dst that columns before the first would have
 	Cols  int64  // at least 1
 	Rows  int64  // those of the kernel, for the Go code
 }

@@ -6,7 +6,7 @@ import "unsafe"
 type Terms struct {
 	At  [4]uint16
 	By  [4]int8
-	Col uint32 // 16 times the column of the panel
+	Col uint32 // 16 times the column
 }
 
 // RestRows is the number of rows that the largest kernels of Rest and Columns take at once; the others take RestFew.
@@ -58,7 +58,7 @@ func restScalar(a *ArgsRest) {
 	rows := int(a.Rows)
 	clear(unsafe.Slice(a.Dst, int(a.Cols)*rows))
 	for _, t := range unsafe.Slice(a.Terms, a.N) {
-		dst := row[int32](unsafe.Pointer(a.Dst), int64(4*rows), int(t.Col/16), rows)
+		dst := row[int32](unsafe.Pointer(a.Dst), int64(4*rows), int(t.Col/16)-int(a.Skip)/(4*rows), rows)
 		for i, by := range t.By {
 			x := row[uint8](unsafe.Pointer(a.A), int64(rows), int(t.At[i]/4), rows)
 			for r := range dst {

@@ -15,11 +15,11 @@ func TestRest(t *testing.T) {
 			rows = asm.RestRows
 		}
 		for _, size := range [][3]int{{1, 1, 0}, {1, 1, 3}, {9, 6, 20}, {16383, 16, 70}} {
-			a, terms := asmtest.Rest(rows, size[0], size[1], max(size[2], 1))
+			a, terms := asmtest.Rest(rows, size[0], 7, size[1], max(size[2], 1))
 			got, want := random32(size[1]*rows), make([]int32, size[1]*rows)
-			args := asm.ArgsRest{Dst: &want[0], A: &a[0], Terms: &terms[0], N: int64(size[2]), Cols: int64(size[1]), Rows: int64(rows)}
+			args := asm.ArgsRest{Dst: &want[0], A: &a[0], Terms: &terms[0], N: int64(size[2]), Skip: int64(7 * 4 * rows), Cols: int64(size[1]), Rows: int64(rows)}
 			asm.RestScalar.Call(&args)
-			args = asm.ArgsRest{Dst: &got[0], A: &a[0], Terms: &terms[0], N: int64(size[2]), Cols: int64(size[1]), Rows: int64(rows)}
+			args = asm.ArgsRest{Dst: &got[0], A: &a[0], Terms: &terms[0], N: int64(size[2]), Skip: int64(7 * 4 * rows), Cols: int64(size[1]), Rows: int64(rows)}
 			asm.Rest(i).Call(&args)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%v: got %v, want %v", size, got, want)

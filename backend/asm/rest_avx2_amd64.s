@@ -9,7 +9,7 @@ TEXT ·rest32AVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
 	VPBROADCASTD rest32AVX2Data<>+0(SB), Y0
 	MOVQ (AX), SI
-	MOVQ 32(AX), DI
+	MOVQ 40(AX), DI
 	VPXOR X1, X1, X1
 clear:
 	VMOVDQU Y1, (SI)
@@ -20,6 +20,7 @@ clear:
 	DECQ DI
 	JNZ clear
 	MOVQ (AX), SI
+	SUBQ 32(AX), SI
 	MOVQ 24(AX), DI
 	MOVQ 8(AX), CX
 	MOVQ 16(AX), DX
@@ -73,7 +74,7 @@ GLOBL rest32AVX2Data<>(SB), RODATA|NOPTR, $4
 TEXT ·rest8AVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), AX
 	MOVQ (AX), SI
-	MOVQ 32(AX), DI
+	MOVQ 40(AX), DI
 	VPXOR X0, X0, X0
 clear:
 	VMOVDQU Y0, (SI)
@@ -81,6 +82,7 @@ clear:
 	DECQ DI
 	JNZ clear
 	MOVQ (AX), SI
+	SUBQ 32(AX), SI
 	MOVQ 24(AX), DI
 	MOVQ 8(AX), CX
 	MOVQ 16(AX), DX

@@ -6,8 +6,9 @@ import (
 	"github.com/qrun-onnx/qrun/backend/asm"
 )
 
-// Rest are inputs of a call of asm.Rest: n Terms of cols columns over k columns of a number of rows of A.
-func Rest(rows, k, cols, n int) (a []uint8, terms []asm.Terms) {
+// Rest are inputs of a call of asm.Rest: n Terms of cols columns, from column skip on, over k columns of a number of
+// rows of A.
+func Rest(rows, k, skip, cols, n int) (a []uint8, terms []asm.Terms) {
 	r := rand.New(rand.NewPCG(uint64(k), uint64(cols)))
 	a = make([]uint8, k*rows)
 	for i := range a {
@@ -19,7 +20,7 @@ func Rest(rows, k, cols, n int) (a []uint8, terms []asm.Terms) {
 		for j := range t.At {
 			t.At[j] = uint16(4 * r.IntN(k))
 		}
-		t.Col = uint32(16 * r.IntN(cols))
+		t.Col = uint32(16 * (skip + r.IntN(cols)))
 		t.By = [3][4]int8{{64, -128, 64, 0}, {-128, 0, int8(r.IntN(65)), 63}, {1, 127, int8(-r.IntN(65)), -64}}[r.IntN(3)]
 	}
 	return a, terms

@@ -80,10 +80,11 @@ func (t *tile) pairs() {
 // restFamily are the products with what clipping leaves of B.
 func restFamily() *Family {
 	args := &Args{Name: "Rest", Fields: []Field{
-		{"Dst", "*int32", "Cols columns of Rows rows"},
+		{"Dst", "*int32", "Cols columns of Rows rows, from Skip on"},
 		{"A", "*uint8", "rows of A by column, as Columns writes them"},
-		{"Terms", "*Terms", "terms of all columns"},
+		{"Terms", "*Terms", "terms of columns from Skip on"},
 		{"N", "int64", "Terms, may be 0"},
+		{"Skip", "int64", "bytes of Dst that columns before the first would have"},
 		{"Cols", "int64", "at least 1"},
 		{"Rows", "int64", "those of the kernel, for the Go code"},
 	}}
@@ -111,6 +112,7 @@ func restLoop(k *Kernel, body func(dst, a, terms Reg)) *Kernel {
 	k.Op("JNZ", clear)
 	k.Free(zero)
 	k.Op("MOVQ", k.Field("Dst"), dst)
+	k.Op("SUBQ", k.Field("Skip"), dst)
 	k.Op("MOVQ", k.Field("N"), n)
 	a, terms := k.Load("A"), k.Load("Terms")
 	k.Op("TESTQ", n, n)

@@ -11,10 +11,10 @@ import (
 func TestRest(t *testing.T) {
 	for _, k := range restFamily().Kernels {
 		for _, size := range [][3]int{{1, 1, 0}, {9, 6, 20}, {16383, 5, 9}} {
-			a, terms := asmtest.Rest(k.M, size[0], size[1], max(size[2], 1))
+			a, terms := asmtest.Rest(k.M, size[0], 7, size[1], max(size[2], 1))
 			got, want := make([]int32, size[1]*k.M), make([]int32, size[1]*k.M)
-			asm.RestScalar.Call(&asm.ArgsRest{Dst: &want[0], A: &a[0], Terms: &terms[0], N: int64(size[2]), Cols: int64(size[1]), Rows: int64(k.M)})
-			run(t, k, map[string]any{"Dst": rw(got), "A": ro(a), "Terms": ro(terms), "N": size[2], "Cols": size[1]})
+			asm.RestScalar.Call(&asm.ArgsRest{Dst: &want[0], A: &a[0], Terms: &terms[0], N: int64(size[2]), Skip: int64(7 * 4 * k.M), Cols: int64(size[1]), Rows: int64(k.M)})
+			run(t, k, map[string]any{"Dst": rw(got), "A": ro(a), "Terms": ro(terms), "N": size[2], "Skip": 7 * 4 * k.M, "Cols": size[1]})
 			if !slices.Equal(got, want) {
 				t.Fatalf("%v: got %v, want %v", size, got, want)
 			}
