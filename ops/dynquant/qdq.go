@@ -38,7 +38,7 @@ func fuseQDQ(g *graph.Graph, pc *graph.PassCtx) (changed int, err error) {
 	return changed, nil
 }
 
-var qdqOps = []string{"Conv", "MatMul", "AveragePool", "GlobalAveragePool", "Softmax", "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}
+var qdqOps = []string{"Conv", "MatMul", "Gemm", "AveragePool", "GlobalAveragePool", "Softmax", "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}
 
 // qdqGrid is a quantized value with its constant parameters.
 type qdqGrid struct {
@@ -89,7 +89,7 @@ func (m *qdq) in(i int) (qdqGrid, bool) {
 // match returns the integer node, nil where the pattern does not hold.
 func (m *qdq) match() (*graph.Node, error) {
 	x, ok := m.in(0)
-	if !ok || !x.perTensor() || !m.out.perTensor() || x.zero.Const.DType() != m.out.zero.Const.DType() && !m.op.Is("Conv", "MatMul") {
+	if !ok || !x.perTensor() || !m.out.perTensor() || x.zero.Const.DType() != m.out.zero.Const.DType() && !m.op.Is("Conv", "MatMul", "Gemm") {
 		return nil, nil
 	}
 	switch m.op.Type {
@@ -101,6 +101,8 @@ func (m *qdq) match() (*graph.Node, error) {
 			return nil, nil
 		}
 		return m.make("", "QLinearMatMul", x.v, x.scale, x.zero, b.v, b.scale, b.zero, m.out.scale, m.out.zero)
+	case "Gemm":
+		return m.gemm(x)
 	case "AveragePool":
 		return m.make("com.microsoft", "QLinearAveragePool", x.v, x.scale, x.zero, m.out.scale, m.out.zero)
 	case "GlobalAveragePool":
@@ -130,6 +132,53 @@ func (m *qdq) conv(x qdqGrid) (*graph.Node, error) {
 		in = append(in, bias.In[0])
 	}
 	return m.make("", "QLinearConv", in...)
+}
+
+// gemm is QGemm where no factor but 1 is between the product and the bias; weights may have a scale for each column.
+func (m *qdq) gemm(x qdqGrid) (*graph.Node, error) {
+	w, ok := m.in(1)
+	if !ok || w.v.Const == nil || w.v.Const.Rank() != 2 || factor(m.op, "alpha") != 1 {
+		return nil, nil
+	}
+	column := 1
+	if a, found := m.op.Attrs.Lookup("transB"); found && a.I != 0 {
+		column = 0
+	}
+	if !w.perTensor() {
+		axis := int64(1)
+		if a, found := m.pc.MadeBy(m.op.Arg(1), "DequantizeLinear").Attrs.Lookup("axis"); found {
+			axis = a.I
+		}
+		if axis < 0 {
+			axis += 2
+		}
+		if axis != int64(column) || w.scale.Const.Len() != w.v.Const.Shape()[column] {
+			return nil, nil
+		}
+	}
+	in := []*graph.Value{x.v, x.scale, x.zero, w.v, w.scale, w.zero, nil, m.out.scale, m.out.zero}
+	if b := m.op.Arg(2); b != nil {
+		bias := m.pc.MadeBy(b, "DequantizeLinear")
+		if bias == nil || !sumsScale(bias, x, w) || factor(m.op, "beta") != 1 {
+			return nil, nil
+		}
+		in[gemmC] = bias.In[0]
+	}
+	var attrs []graph.Attr
+	for _, name := range []string{"transA", "transB"} {
+		if a, found := m.op.Attrs.Lookup(name); found {
+			attrs = append(attrs, a)
+		}
+	}
+	return m.pc.Make(m.op, microsoft, "QGemm", in, m.q.Out, attrs...)
+}
+
+// factor is a float attribute whose default is 1.
+func factor(n *graph.Node, name string) float32 {
+	if a, ok := n.Attrs.Lookup(name); ok {
+		return a.F
+	}
+	return 1
 }
 
 // sumsScale reports whether an int32 bias is on the grid of the sums: scale of the input times scale of the weight, zero
