@@ -10,7 +10,7 @@ import (
 // instruction set the same operations in the same order.
 type vec struct {
 	*Kernel
-	units  int               // units that a wide has at the moment, one after the other
+	units  int // units that a wide has at the moment, one after the other
 	consts map[uint32]Mem
 	pool   Reg               // arm64: points to the constants
 	quads  map[[4]uint32]Mem // arm64: the constants there, by value
