@@ -114,6 +114,7 @@ func execBase() map[string]step {
 		},
 		"PCALIGN":    func(m *machine, in *Instr) {},
 		"PREFETCHT0": func(m *machine, in *Instr) {},
+		"PREFETCHT1": func(m *machine, in *Instr) {},
 		"JMP":        jump(func(m *machine) bool { return true }),
 		"JZ":         jump(func(m *machine) bool { return m.zf }),
 		"JNZ":        jump(func(m *machine) bool { return !m.zf }),

@@ -53,6 +53,7 @@ func (t *tile) floats(unpacked bool) {
 	t.dot = func(b, a, acc Reg) { t.Op("VFMADD231PS", b, a, acc) }
 	t.begin()
 	t.start()
+	t.results()
 	t.each(func(_, _ int, acc Reg) { t.Clear(acc) })
 	a, _, free := t.rows("A", "LDA", "OffA")
 	b, ld, ld3, n := t.offset("B", "OffB"), t.Load("LDB"), t.GP("3*LDB"), t.Load("K")
@@ -67,7 +68,9 @@ func (t *tile) floats(unpacked bool) {
 		}
 		return m
 	}
+	next, fetch := t.panelAhead(n)
 	body := func(steps int) {
+		fetch(steps)
 		for u := range steps {
 			t.step(t.acc, func(r int) Mem { return a(r, u*t.aStep) }, func(v int) Mem { return at(u, v) })
 		}
@@ -86,6 +89,7 @@ func (t *tile) floats(unpacked bool) {
 		t.loop(n, body)
 	}
 	t.Free(b, ld, ld3, n)
+	t.Free(next...)
 	free()
 	t.finish(false)
 }

@@ -1,8 +1,5 @@
 package main
 
-// ahead is how far before its use B is prefetched: far enough for the cache level that is shared between cores.
-const ahead = 4096
-
 // unroll is the number of steps in a round of the main loop.
 const unroll = 4
 
@@ -72,6 +69,7 @@ func (t *tile) widening() {
 func (t *tile) integers() {
 	t.begin()
 	t.start()
+	t.results()
 	zero, comp, x := t.perRow("ZeroA"), t.perCol("Comp"), t.V("zero")
 	for r := range t.mr {
 		t.Op("VPBROADCASTD", At(zero, 4*r), x)
@@ -89,7 +87,9 @@ func (t *tile) integers() {
 	a, _, free := t.rows("A", "LDA", "OffA")
 	b, n := t.offset("B", "OffB"), t.Load("K")
 	step := t.bWidth * t.nv
+	next, fetch := t.panelAhead(n)
 	t.loop(n, func(steps int) {
+		fetch(steps)
 		for u := range steps {
 			t.step(sets[u%len(sets)], func(r int) Mem { return a(r, u*t.aStep) }, func(v int) Mem { return At(b, u*step+v*t.bWidth) })
 		}
@@ -99,6 +99,7 @@ func (t *tile) integers() {
 		t.Op("ADDQ", Imm(steps*step), b)
 	})
 	t.Free(b, n)
+	t.Free(next...)
 	free()
 	for _, s := range sets[1:] {
 		t.each(func(r, v int, acc Reg) {

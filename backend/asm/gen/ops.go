@@ -22,7 +22,7 @@ var ops = map[string]opInfo{
 	"RET": {}, "VZEROUPPER": {feat: FeatBase}, "PCALIGN": {forms: "i"},
 	"JMP": {forms: formJump}, "JZ": {forms: formJump}, "JNZ": {forms: formJump}, "JL": {forms: formJump},
 	"JGE": {forms: formJump}, "JLE": {forms: formJump}, "JG": {forms: formJump}, "JB": {forms: formJump}, "JAE": {forms: formJump},
-	"PREFETCHT0": {forms: "m"},
+	"PREFETCHT0": {forms: "m"}, "PREFETCHT1": {forms: "m"},
 
 	// General registers, 64 bits.
 	"MOVQ": {forms: "rmi r|ri m|v r|r v"}, "MOVL": {forms: "rmi r|ri m"}, "LEAQ": {forms: "m r"},
