@@ -26,6 +26,7 @@ type Kernels struct {
 	rest, restFew  asm.Rest               // of asm.RestRows and of asm.RestFew rows
 	columns        asm.Columns
 	columnsFew     asm.Columns
+	nbits          asm.NBits
 	packs          PackCache // nil: none
 	bindRows       int       // rows up to which a product reads a float32 B in place
 }

@@ -12,9 +12,16 @@ import (
 // TestMatMulNBitsForms compares with the definition for all widths of codes, depths that do not fill the last block,
 // zero points of every form, blocks given by g_idx and float16.
 func TestMatMulNBitsForms(t *testing.T) {
+	testMatMulNBits(t, 3, 16)
+	testMatMulNBits(t, 1, 32) // few rows: the codes are read as they are
+	testMatMulNBits(t, 3, 64)
+	testMatMulNBits(t, 9, 32)
+}
+
+func testMatMulNBits(t *testing.T, m, block int) {
 	r := rand.New(rand.NewPCG(19, 20))
-	const m, k, n, block = 3, 50, 51, 16
-	const blocks = (k + block - 1) / block
+	const k, n = 90, 51
+	blocks := (k + block - 1) / block
 	for _, bits := range []int{2, 4, 8} {
 		for _, form := range []string{"", "packed", "float", "g_idx", "half"} {
 			code := make([][]int, n)
@@ -79,7 +86,7 @@ func TestMatMulNBitsForms(t *testing.T) {
 			attrs := []graph.Attr{intAttr("K", k), intAttr("N", n), intAttr("bits", bits), intAttr("block_size", block), intAttr("accuracy_level", 4)}
 			got := mustEval(t, backend.All()[0], microsoft+".MatMulNBits", 1, attrs, in...)
 			if text := sameBits(got, coded(t, d, want, m, n)); text != "" { // small integers and eighths: exact
-				t.Errorf("%d bits, %s: %s", bits, form, text)
+				t.Errorf("%d rows, blocks of %d, %d bits, %s: %s", m, block, bits, form, text)
 			}
 		}
 	}

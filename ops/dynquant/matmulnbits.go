@@ -140,6 +140,7 @@ type nBitsJob struct {
 	wide    []float32
 	packed  []float32
 	lenPack int
+	few     fewNBitsJob
 }
 
 type nBitsSlot struct {
@@ -178,6 +179,13 @@ func (o *matMulNBits) Run(c *graph.RunCtx) error {
 		j.y = tensor.View[float32](y)
 	} else {
 		j.y = scratch[float32](c, y.Len())
+	}
+	if j.m <= fewNBitsRows && o.bits == 4 && o.block%32 == 0 && w.blockOfAt == nil {
+		err := o.runFew(c, j)
+		if err == nil {
+			narrowFloats(y, j.y)
+		}
+		return err
 	}
 	blocks := (o.n + j.rows - 1) / j.rows
 	threads := min(c.Threads(), blocks)
