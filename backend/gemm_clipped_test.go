@@ -105,3 +105,34 @@ func checkSums(t *testing.T, weights ...int) {
 		t.Fatalf("%v add up to more than %d", weights, clipSum)
 	}
 }
+
+func TestOverSum(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 20000 {
+		var w [2][8]int8
+		for i := range w {
+			for j := range w[i] {
+				w[i][j] = [5]int8{int8(r.Uint32()), int8(r.IntN(65)), 127, -128, int8(-r.IntN(65))}[r.IntN(5)]
+			}
+		}
+		want := uint64(0)
+		for i := range 4 {
+			pos, neg := 0, 0
+			for _, v := range []int8{w[0][2*i], w[0][2*i+1], w[1][2*i], w[1][2*i+1]} {
+				pos, neg = pos+max(int(v), 0), neg-min(int(v), 0)
+			}
+			if pos > clipSum || neg > clipSum {
+				want |= 1 << (16*i + 15)
+			}
+		}
+		var n [2]uint64
+		for i := range w {
+			for j, v := range w[i] {
+				n[i] |= uint64(uint8(v)) << (8 * j)
+			}
+		}
+		if got := overSum(n[0], n[1]); got != want {
+			t.Fatalf("%v: %x, want %x", w, got, want)
+		}
+	}
+}

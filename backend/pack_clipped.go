@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"math/bits"
 	"unsafe"
 
 	"github.com/qrun-onnx/qrun/backend/asm"
@@ -18,7 +19,7 @@ type clipped struct {
 const (
 	clipSum   = 128 // 255*clipSum fits 16 bits
 	clipGroup = 8   // K of a step
-	clipRows  = 4   // rows from which on the clipped form is quicker
+	clipRows  = 5   // rows from which on the clipped form is quicker
 	clipDepth = 16384
 )
 
@@ -112,36 +113,55 @@ func appendTerms(terms []asm.Terms, col int, columns *[16]termList) []asm.Terms 
 	return terms
 }
 
-// clipPanel clips the weights of a panel of 16 columns.
+// clipPanel clips the weights of a panel of 16 columns. Most need nothing: those that do are found by sixteen bytes at
+// a time. Processors with kernels for this are little-endian.
 func clipPanel(panel []int8, columns *[16]termList) {
 	for k := 0; len(panel) >= 128; k += clipGroup {
 		d := (*[128]int8)(panel)
-		for at := 0; at < 64; at += 2 {
-			w := [4]int32{int32(d[at]), int32(d[at+1]), int32(d[at+64]), int32(d[at+65])}
-			sum := w[0] + w[1] + w[2] + w[3]
-			size := magnitude(w[0]) + magnitude(w[1]) + magnitude(w[2]) + magnitude(w[3])
-			if size+magnitude(sum) <= 2*clipSum { // twice the larger of the sums of positive and of negative weights
-				continue
+		words := (*[16]uint64)(unsafe.Pointer(d))
+		for i, x := range words[:8] {
+			for over := overSum(x, words[8+i]); over != 0; over &= over - 1 {
+				clipFour(d, 8*i+bits.TrailingZeros64(over)/16*2, k, columns)
 			}
-			list, first := &columns[at/4], k+at%4
-			for much := (size+sum)/2 - clipSum; much > 0; {
-				i := largest(w[0], w[1], w[2], w[3])
-				by := min(w[i], much)
-				w[i] -= by
-				much -= by
-				list.add(first+i&1+i>>1*4, int(by))
-			}
-			for much := (size-sum)/2 - clipSum; much > 0; {
-				i := largest(-w[0], -w[1], -w[2], -w[3])
-				by := min(-w[i], much)
-				w[i] += by
-				much -= by
-				list.add(first+i&1+i>>1*4, int(-by))
-			}
-			d[at], d[at+1], d[at+64], d[at+65] = int8(w[0]), int8(w[1]), int8(w[2]), int8(w[3])
 		}
 		panel = panel[128:]
 	}
+}
+
+// overSum has the top bits of the 16-bit lanes in which the positive or the negative of the bytes that two numbers have
+// there add up to more than clipSum.
+func overSum(x, y uint64) uint64 {
+	const one, words, low = 0x0101010101010101, 0x0001000100010001, 0x00ff00ff00ff00ff
+	mx, my := x>>7&one*0xff, y>>7&one*0xff // of negative bytes
+	px, py := x&^mx, y&^my
+	nx, ny := ^x&mx+mx&one, ^y&my+my&one
+	pos := px&low + px>>8&low + py&low + py>>8&low
+	neg := nx&low + nx>>8&low + ny&low + ny>>8&low
+	const more = (1<<15 - 1 - clipSum) * words
+	return ((pos + more) | (neg + more)) & (1 << 15 * words)
+}
+
+// clipFour clips the four weights of a step that one sum takes, of which the first is at a place of d, and K is k there.
+func clipFour(d *[128]int8, at, k int, columns *[16]termList) {
+	w := [4]int32{int32(d[at]), int32(d[at+1]), int32(d[at+64]), int32(d[at+65])}
+	sum := w[0] + w[1] + w[2] + w[3]
+	size := magnitude(w[0]) + magnitude(w[1]) + magnitude(w[2]) + magnitude(w[3])
+	list, first := &columns[at/4], k+at%4
+	for much := (size+sum)/2 - clipSum; much > 0; {
+		i := largest(w[0], w[1], w[2], w[3])
+		by := min(w[i], much)
+		w[i] -= by
+		much -= by
+		list.add(first+i&1+i>>1*4, int(by))
+	}
+	for much := (size-sum)/2 - clipSum; much > 0; {
+		i := largest(-w[0], -w[1], -w[2], -w[3])
+		by := min(-w[i], much)
+		w[i] += by
+		much -= by
+		list.add(first+i&1+i>>1*4, int(-by))
+	}
+	d[at], d[at+1], d[at+64], d[at+65] = int8(w[0]), int8(w[1]), int8(w[2]), int8(w[3])
 }
 
 func magnitude(x int32) int32 { return (x ^ x>>31) - x>>31 }
