@@ -27,6 +27,7 @@ type Kernels struct {
 	columns        asm.Columns
 	columnsFew     asm.Columns
 	nbits          asm.NBits
+	widenNBits     asm.WidenNBits
 	packs          PackCache // nil: none
 	bindRows       int       // rows up to which a product reads a float32 B in place
 }

@@ -31,10 +31,21 @@ func NBitsVector(dst, src []float32) {
 // with the even and the odd elements, added with the block's scale to 16 lanes, and the fixed tree of all reductions. Its
 // bits depend on no tier.
 func (k *Kernels) DotNBits(w *NBitsRows, r int, a []float32) float32 {
-	row := asm.NBitsRow{A: a, Codes: w.Codes[r*w.Blocks*w.Chunks*16:][:w.Blocks*w.Chunks*16], Scale: w.Scale[r*w.Blocks : (r+1)*w.Blocks], Zero: w.Zero, Chunks: w.Chunks}
+	row := w.row(r, a)
+	return k.nbits.Dot(&row)
+}
+
+// WidenNBits writes row r as float32 to dst, in the order of NBitsVector.
+func (k *Kernels) WidenNBits(dst []float32, w *NBitsRows, r int) {
+	row := w.row(r, dst)
+	k.widenNBits.Widen(&row)
+}
+
+func (w *NBitsRows) row(r int, a []float32) asm.NBitsRow {
 	need(len(a) >= w.Blocks*w.Chunks*32, "vector", len(a), w.Blocks*w.Chunks*32)
+	row := asm.NBitsRow{A: a, Codes: w.Codes[r*w.Blocks*w.Chunks*16:][:w.Blocks*w.Chunks*16], Scale: w.Scale[r*w.Blocks : (r+1)*w.Blocks], Zero: w.Zero, Chunks: w.Chunks}
 	if len(w.Zero) > 1 {
 		row.Zero = w.Zero[r*w.Blocks : (r+1)*w.Blocks]
 	}
-	return k.nbits.Dot(&row)
+	return row
 }

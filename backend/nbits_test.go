@@ -32,6 +32,14 @@ func TestDotNBits(t *testing.T) {
 			if got := k.DotNBits(w, r, a); math.Abs(float64(got)-want) > 1e-4 {
 				t.Errorf("%s: row %d is %v, want %v", k.Name(), r, got, want)
 			}
+			wide, sum := make([]float32, len(a)), 0.0
+			k.WidenNBits(wide, w, r)
+			for i, v := range wide {
+				sum += float64(v) * float64(a[i])
+			}
+			if math.Abs(sum-want) > 1e-4 {
+				t.Errorf("%s: row %d times the vector is %v, want %v", k.Name(), r, sum, want)
+			}
 		}
 	}
 }

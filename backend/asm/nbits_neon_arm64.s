@@ -16,77 +16,77 @@ TEXT ·nBitsNEON(SB), NOSPLIT, $0-8
 	MOVD 40(R0), R6
 	MOVD 48(R0), R7
 	MOVD 56(R0), R8
-	MOVD (R0), R10
-	WORD $0xad400540 // ldp q0, q1, [x10]
-	WORD $0xad410d42 // ldp q2, q3, [x10, #32]
+	MOVD (R0), R9
+	WORD $0xad402929 // ldp q9, q10, [x9]
+	WORD $0xad41312b // ldp q11, q12, [x9, #32]
 block:
-	WORD $0xbd4000b0 // ldr s16, [x5]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
-	WORD $0x4f00e404 // movi v4.16b, #0x0
-	WORD $0x4f00e405 // movi v5.16b, #0x0
-	WORD $0x4f00e406 // movi v6.16b, #0x0
-	WORD $0x4f00e407 // movi v7.16b, #0x0
-	MOVD R7, R9
+	WORD $0xbd4000a8 // ldr s8, [x5]
+	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	WORD $0x4f00e40d // movi v13.16b, #0x0
+	WORD $0x4f00e40e // movi v14.16b, #0x0
+	WORD $0x4f00e40f // movi v15.16b, #0x0
+	WORD $0x4f00e410 // movi v16.16b, #0x0
+	MOVD R7, R10
 chunk:
-	WORD $0x3dc0006b // ldr q11, [x3]
-	WORD $0x2f08a569 // uxtl v9.8h, v11.8b
-	WORD $0x6f08a56b // uxtl2 v11.8h, v11.16b
-	WORD $0x2f10a528 // uxtl v8.4s, v9.4h
-	WORD $0x6f10a529 // uxtl2 v9.4s, v9.8h
-	WORD $0x2f10a56a // uxtl v10.4s, v11.4h
-	WORD $0x6f10a56b // uxtl2 v11.4s, v11.8h
-	WORD $0x4f3c050c // sshr v12.4s, v8.4s, #4
-	WORD $0x4f3c052d // sshr v13.4s, v9.4s, #4
-	WORD $0x4f3c054e // sshr v14.4s, v10.4s, #4
-	WORD $0x4f3c056f // sshr v15.4s, v11.4s, #4
-	WORD $0x4e3f1d08 // and v8.16b, v8.16b, v31.16b
-	WORD $0x4e3f1d29 // and v9.16b, v9.16b, v31.16b
-	WORD $0x4e3f1d4a // and v10.16b, v10.16b, v31.16b
-	WORD $0x4e3f1d6b // and v11.16b, v11.16b, v31.16b
-	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
-	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
-	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
-	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	WORD $0x4eb0d529 // fsub v9.4s, v9.4s, v16.4s
-	WORD $0x4eb0d54a // fsub v10.4s, v10.4s, v16.4s
-	WORD $0x4eb0d56b // fsub v11.4s, v11.4s, v16.4s
+	WORD $0x3dc00063 // ldr q3, [x3]
+	WORD $0x2f08a461 // uxtl v1.8h, v3.8b
+	WORD $0x6f08a463 // uxtl2 v3.8h, v3.16b
+	WORD $0x2f10a420 // uxtl v0.4s, v1.4h
+	WORD $0x6f10a421 // uxtl2 v1.4s, v1.8h
+	WORD $0x2f10a462 // uxtl v2.4s, v3.4h
+	WORD $0x6f10a463 // uxtl2 v3.4s, v3.8h
+	WORD $0x4f3c0404 // sshr v4.4s, v0.4s, #4
+	WORD $0x4f3c0425 // sshr v5.4s, v1.4s, #4
+	WORD $0x4f3c0446 // sshr v6.4s, v2.4s, #4
+	WORD $0x4f3c0467 // sshr v7.4s, v3.4s, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4ea8d400 // fsub v0.4s, v0.4s, v8.4s
+	WORD $0x4ea8d421 // fsub v1.4s, v1.4s, v8.4s
+	WORD $0x4ea8d442 // fsub v2.4s, v2.4s, v8.4s
+	WORD $0x4ea8d463 // fsub v3.4s, v3.4s, v8.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4ea8d484 // fsub v4.4s, v4.4s, v8.4s
+	WORD $0x4ea8d4a5 // fsub v5.4s, v5.4s, v8.4s
+	WORD $0x4ea8d4c6 // fsub v6.4s, v6.4s, v8.4s
+	WORD $0x4ea8d4e7 // fsub v7.4s, v7.4s, v8.4s
 	WORD $0xad404c52 // ldp q18, q19, [x2]
 	WORD $0xad415454 // ldp q20, q21, [x2, #32]
-	WORD $0x4e32cd04 // fmla v4.4s, v8.4s, v18.4s
-	WORD $0x4e33cd25 // fmla v5.4s, v9.4s, v19.4s
-	WORD $0x4e34cd46 // fmla v6.4s, v10.4s, v20.4s
-	WORD $0x4e35cd67 // fmla v7.4s, v11.4s, v21.4s
-	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
-	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	WORD $0x4eb0d58c // fsub v12.4s, v12.4s, v16.4s
-	WORD $0x4eb0d5ad // fsub v13.4s, v13.4s, v16.4s
-	WORD $0x4eb0d5ce // fsub v14.4s, v14.4s, v16.4s
-	WORD $0x4eb0d5ef // fsub v15.4s, v15.4s, v16.4s
+	WORD $0x4e32cc0d // fmla v13.4s, v0.4s, v18.4s
+	WORD $0x4e33cc2e // fmla v14.4s, v1.4s, v19.4s
+	WORD $0x4e34cc4f // fmla v15.4s, v2.4s, v20.4s
+	WORD $0x4e35cc70 // fmla v16.4s, v3.4s, v21.4s
 	WORD $0xad424c52 // ldp q18, q19, [x2, #64]
 	WORD $0xad435454 // ldp q20, q21, [x2, #96]
-	WORD $0x4e32cd84 // fmla v4.4s, v12.4s, v18.4s
-	WORD $0x4e33cda5 // fmla v5.4s, v13.4s, v19.4s
-	WORD $0x4e34cdc6 // fmla v6.4s, v14.4s, v20.4s
-	WORD $0x4e35cde7 // fmla v7.4s, v15.4s, v21.4s
-	ADDS $16, R3
+	WORD $0x4e32cc8d // fmla v13.4s, v4.4s, v18.4s
+	WORD $0x4e33ccae // fmla v14.4s, v5.4s, v19.4s
+	WORD $0x4e34cccf // fmla v15.4s, v6.4s, v20.4s
+	WORD $0x4e35ccf0 // fmla v16.4s, v7.4s, v21.4s
 	ADDS $128, R2
-	SUBS $1, R9
+	ADDS $16, R3
+	SUBS $1, R10
 	BNE chunk
 	WORD $0xbd400091 // ldr s17, [x4]
 	WORD $0x4e040631 // dup v17.4s, v17.s[0]
-	WORD $0x4e31cc80 // fmla v0.4s, v4.4s, v17.4s
-	WORD $0x4e31cca1 // fmla v1.4s, v5.4s, v17.4s
-	WORD $0x4e31ccc2 // fmla v2.4s, v6.4s, v17.4s
-	WORD $0x4e31cce3 // fmla v3.4s, v7.4s, v17.4s
+	WORD $0x4e31cda9 // fmla v9.4s, v13.4s, v17.4s
+	WORD $0x4e31cdca // fmla v10.4s, v14.4s, v17.4s
+	WORD $0x4e31cdeb // fmla v11.4s, v15.4s, v17.4s
+	WORD $0x4e31ce0c // fmla v12.4s, v16.4s, v17.4s
 	ADDS $4, R4
 	ADDS R8, R5
 	SUBS $1, R6
 	BNE block
-	WORD $0xad000540 // stp q0, q1, [x10]
-	WORD $0xad010d42 // stp q2, q3, [x10, #32]
+	WORD $0xad002929 // stp q9, q10, [x9]
+	WORD $0xad01312b // stp q11, q12, [x9, #32]
 	RET
 
 DATA nBitsNEONData<>+0(SB)/4, $0x0000000f

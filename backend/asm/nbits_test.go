@@ -56,6 +56,28 @@ func TestNBits(t *testing.T) {
 	}
 }
 
+func TestWidenNBits(t *testing.T) {
+	row := asm.NBitsRow{A: make([]float32, 192), Codes: make([]uint8, 96), Scale: []float32{0.5, -2, 3}, Zero: []float32{8, 0, 2.5}, Chunks: 2}
+	for i := range row.Codes {
+		row.Codes[i] = uint8(i*89 + i/7)
+	}
+	testKernels(t, asm.WidenNBitsKernels[:], func(t *testing.T, i int, _ asm.Kernel) {
+		for _, zero := range [][]float32{row.Zero, {8}} {
+			r := row
+			r.Zero = zero
+			clear(r.A)
+			asm.WidenNBits(i).Widen(&r)
+			for i, v := range r.A {
+				b, e := i/64, i%32
+				c := r.Codes[i/32*16+e%16] >> (e / 16 * 4) & 15
+				if want := (float32(c) - zero[min(b, len(zero)-1)]) * r.Scale[b]; v != want {
+					t.Fatalf("element %d is %v, want %v", i, v, want)
+				}
+			}
+		}
+	})
+}
+
 // A row that takes several calls has the sum of one.
 func TestNBitsLongRow(t *testing.T) {
 	const blocks = 9000

@@ -140,7 +140,9 @@ type nBitsJob struct {
 	wide    []float32
 	packed  []float32
 	lenPack int
-	few     fewNBitsJob
+	// With byKernel the elements of A and B are in the order of few, which has more of them than A.
+	byKernel bool
+	few      fewNBitsJob
 }
 
 type nBitsSlot struct {
@@ -180,20 +182,24 @@ func (o *matMulNBits) Run(c *graph.RunCtx) error {
 	} else {
 		j.y = scratch[float32](c, y.Len())
 	}
-	if j.m <= fewNBitsRows && o.bits == 4 && o.block%32 == 0 && w.blockOfAt == nil {
-		err := o.runFew(c, j)
-		if err == nil {
+	if j.byKernel = o.byKernel(w); j.byKernel {
+		o.prepare(c, j)
+		if j.m <= fewNBitsRows {
+			if err := c.For(o.n, 1+fewNBitsWork/j.few.wide, &j.few); err != nil {
+				return err
+			}
 			narrowFloats(y, j.y)
+			return nil
 		}
-		return err
+		j.a, j.d = j.few.a, j.few.wide
 	}
 	blocks := (o.n + j.rows - 1) / j.rows
 	threads := min(c.Threads(), blocks)
 	for range threads {
 		j.slots = append(j.slots, nBitsSlot{})
 	}
-	j.lenPack = (o.l.k.PackedF32Len(o.k, j.rows) + 15) &^ 15
-	j.wide, j.packed = scratch[float32](c, threads*j.rows*o.k), scratch[float32](c, threads*j.lenPack)
+	j.lenPack = (o.l.k.PackedF32Len(j.d, j.rows) + 15) &^ 15
+	j.wide, j.packed = scratch[float32](c, threads*j.rows*j.d), scratch[float32](c, threads*j.lenPack)
 	if err := c.For(blocks, 1, j); err != nil {
 		return err
 	}
@@ -224,7 +230,11 @@ func (j *nBitsJob) DoAs(worker, lo, hi int) {
 		n := min(j.rows, j.n-first)
 		wide := j.wide[worker*j.rows*j.d:][:n*j.d]
 		for r := range n {
-			j.w.row(wide[r*j.d:(r+1)*j.d], first+r)
+			if row := wide[r*j.d : (r+1)*j.d]; j.byKernel {
+				j.k.WidenNBits(row, &j.few.b, first+r)
+			} else {
+				j.w.row(row, first+r)
+			}
 		}
 		j.k.PackF32Into(&s.b, j.packed[worker*j.lenPack:][:j.lenPack], wide, j.d, n, j.d, true)
 		s.gemm = backend.GemmF32{M: j.m, A: j.a, LDA: j.d, B: &s.b, C: j.y[first:], LDC: j.n}

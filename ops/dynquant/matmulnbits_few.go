@@ -21,8 +21,13 @@ type fewNBitsJob struct {
 	y, bias []float32
 }
 
-// runFew computes j with kernels that read codes.
-func (o *matMulNBits) runFew(c *graph.RunCtx, j *nBitsJob) error {
+// byKernel reports whether kernels read the codes.
+func (o *matMulNBits) byKernel(w *blockWeight) bool {
+	return o.bits == 4 && o.block%32 == 0 && w.blockOfAt == nil
+}
+
+// prepare brings j's rows of A into the order of the kernels.
+func (o *matMulNBits) prepare(c *graph.RunCtx, j *nBitsJob) {
 	f := &j.few
 	*f = fewNBitsJob{k: j.k, b: backend.NBitsRows{Codes: j.w.codes, Scale: j.w.scale, Zero: j.w.zero, Blocks: j.w.perRow, Chunks: o.block / 32},
 		wide: j.w.perRow * o.block, m: j.m, n: j.n, y: j.y, bias: j.bias}
@@ -34,7 +39,6 @@ func (o *matMulNBits) runFew(c *graph.RunCtx, j *nBitsJob) error {
 	for i := range j.m {
 		backend.NBitsVector(f.a[i*f.wide:(i+1)*f.wide], j.a[i*o.k:(i+1)*o.k])
 	}
-	return c.For(o.n, 1+fewNBitsWork/f.wide, f)
 }
 
 func (f *fewNBitsJob) Do(lo, hi int) {

@@ -21,4 +21,10 @@ func TestNBits(t *testing.T) {
 			checkVec(t, k.Name, got, want)
 		}
 	}
+	for _, k := range interpreted(widenNBitsFamily()) {
+		want, got := make([]float32, len(a)), make([]float32, len(a))
+		asm.WidenNBitsScalar.Call(&asm.ArgsWidenNBits{Dst: &want[0], Codes: &codes[0], Scale: &scale[0], Zero: &zero[0], Blocks: blocks, Chunks: chunks, ZeroStep: 4})
+		run(t, k, map[string]any{"Dst": rw(got), "Codes": ro(codes), "Scale": ro(scale), "Zero": ro(zero), "Blocks": blocks, "Chunks": chunks, "ZeroStep": 4})
+		checkVec(t, k.Name, got, want)
+	}
 }
