@@ -71,3 +71,22 @@ func TestRequantizeMatrices(t *testing.T) {
 		}
 	}
 }
+
+func TestSumRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, k := range All() {
+		for _, n := range []int{1, 9, 16, 49, 196, 1000, longRow + 5} {
+			const rows = 70
+			src, got := make([]float32, rows*n), make([]float32, rows)
+			for i := range src {
+				src[i] = r.Float32() - 0.5
+			}
+			k.SumRows(got, src, n)
+			for i, v := range got {
+				if want := k.Sum(src[i*n : (i+1)*n]); v != want {
+					t.Fatalf("%s: row %d of %d elements is %v, want %v", k.Name(), i, n, v, want)
+				}
+			}
+		}
+	}
+}

@@ -75,6 +75,9 @@ func (k *Kernels) IntToFloat(dst []float32, src []int32) { k.vec.IntToFloat(dst[
 // FloatToInt rounds to nearest even; no magnitude may be above 2^22.
 func (k *Kernels) FloatToInt(dst []int32, src []float32) { k.vec.FloatToInt(dst[:len(src)], src) }
 
+// Twice copies each element of src to two of dst.
+func (k *Kernels) Twice(dst [][2]uint32, src []uint32) { k.vec.Twice(dst[:len(src)], src) }
+
 // HalfToFloat widens float16 bits; exact.
 func (k *Kernels) HalfToFloat(dst []float32, src []uint16) { k.vec.HalfToFloat(dst[:len(src)], src) }
 

@@ -4,6 +4,21 @@ package backend
 // fixed tree (lane i with i+8, then i+4, i+2, i+1), so that their bits depend on no tier.
 func (k *Kernels) Sum(src []float32) float32 { return k.vec.Sum(src) }
 
+// SumRows writes the Sum of each row of src to dst: of len(dst) rows of n elements side by side.
+func (k *Kernels) SumRows(dst, src []float32, n int) {
+	if n == 0 || n > longRow {
+		for i := range dst {
+			dst[i] = k.vec.Sum(src[i*n : (i+1)*n])
+		}
+		return
+	}
+	src = src[:len(dst)*n]
+	k.vec.Sums(&Rows{N: n, Rows: len(dst), Dst: src, Src: src, DstStep: n, SrcStep: n, Mean: dst})
+}
+
+// longRow is the length from which a row is summed by itself, in calls that are short.
+const longRow = 1 << 12
+
 // SumSquares is the sum of squares, a fused multiply-add per element.
 func (k *Kernels) SumSquares(src []float32) float32 { return k.vec.SumSquares(src) }
 

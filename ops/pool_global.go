@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/internal/par"
 	"github.com/qrun-onnx/qrun/tensor"
@@ -99,13 +100,16 @@ func (o *globalPool) runFloat32(c *graph.RunCtx) error {
 
 func (j *globalRows) Do(lo, hi int) {
 	n := len(j.src) / len(j.dst)
+	if y := j.dst[lo:hi]; j.o.kind == poolAverage {
+		j.o.l.k.SumRows(y, j.src[lo*n:hi*n], n)
+		j.o.l.k.Binary(backend.Div, y, y, []float32{float32(n)})
+		return
+	}
 	for i := lo; i < hi; i++ {
 		x := j.src[i*n : (i+1)*n]
 		switch k := j.o.l.k; {
 		case j.o.kind == poolMax:
 			j.dst[i] = k.MaxOf(x)
-		case j.o.kind == poolAverage:
-			j.dst[i] = k.Sum(x) / float32(n)
 		case j.o.p == 2:
 			j.dst[i] = float32(math.Sqrt(float64(k.SumSquares(x))))
 		default:

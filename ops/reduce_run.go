@@ -95,6 +95,11 @@ func (p *reducePlan) adjacent() bool {
 	return p.count == 0 || len(p.fold) == 0 || len(p.fold) == 1 && p.foldStride[0] == 1
 }
 
+// sideBySide reports whether the elements of each result are adjacent and those of the next one follow.
+func (p *reducePlan) sideBySide() bool {
+	return p.count > 0 && len(p.fold) == 1 && p.foldStride[0] == 1 && len(p.kept) == 1 && p.keptStride[0] == p.count
+}
+
 type reduceJob[T tensor.Element] struct {
 	reducePlan
 	x, y []T
@@ -142,10 +147,26 @@ func (j *columnJob) Do(lo, hi int) {
 	}
 }
 
+// sumJob is the sums or means of rows that lie side by side.
+type sumJob struct {
+	k    *backend.Kernels
+	n    int
+	mean bool
+	x, y []float32
+}
+
+func (j *sumJob) Do(lo, hi int) {
+	y := j.y[lo:hi]
+	if j.k.SumRows(y, j.x[lo*j.n:hi*j.n], j.n); j.mean {
+		j.k.Binary(backend.Div, y, y, []float32{float32(j.n)})
+	}
+}
+
 // reduceState is what one node keeps for its loops.
 type reduceState[T tensor.Element] struct {
 	rows    reduceJob[T]
 	columns columnJob
+	sums    sumJob
 }
 
 // runReduce folds with row; columns allows the kernels that fold row by row.
@@ -169,6 +190,12 @@ func runReduce[T tensor.Element](c *graph.RunCtx, o *reduce, axes []int64, row f
 		s.columns = columnJob{p, o.k, f, o.kind == reduceMean, tensor.View[float32](x), tensor.View[float32](y)}
 		err := c.For(y.Len(), max(1, grainCheap/p.count), &s.columns)
 		s.columns = columnJob{}
+		return err
+	}
+	if columns && p.sideBySide() && (o.kind == reduceSum || o.kind == reduceMean) {
+		s.sums = sumJob{o.k, p.count, o.kind == reduceMean, tensor.View[float32](x), tensor.View[float32](y)}
+		err := c.For(y.Len(), max(1, grainCheap/p.count), &s.sums)
+		s.sums = sumJob{}
 		return err
 	}
 	s.rows.x, s.rows.y, s.rows.row = tensor.View[T](x), tensor.View[T](y), row

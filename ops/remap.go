@@ -1,6 +1,9 @@
 package ops
 
 import (
+	"unsafe"
+
+	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -13,6 +16,7 @@ type remap struct {
 	from            [][]int // source positions per axis
 	head, body      int     // of the last axis: positions before a contiguous part, and in it
 	doubled         bool    // on the last axis each source position comes twice
+	k               *backend.Kernels
 }
 
 func (j *remap) reset() { j.in, j.out, j.head, j.body, j.doubled = j.in[:0], j.out[:0], 0, 0, false }
@@ -112,6 +116,10 @@ func remapRows[T any](j *remap, dst, src []T, value T, lo, hi int) {
 			continue
 		}
 		before = at
+		if j.doubled && j.k != nil && unsafe.Sizeof(value) == 4 {
+			j.k.Twice(pairsOf(row), wordsOf(src[at:at+n]))
+			continue
+		}
 		if j.doubled {
 			for i, v := range src[at : at+n] {
 				pair := row[2*i : 2*i+2 : 2*i+2]
@@ -126,6 +134,16 @@ func remapRows[T any](j *remap, dst, src []T, value T, lo, hi int) {
 		}
 		remapEach(row[j.head+j.body:], src, from[j.head+j.body:], at, value)
 	}
+}
+
+// wordsOf is the memory of elements of four bytes.
+func wordsOf[T any](s []T) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
+}
+
+// pairsOf is the memory of pairs of elements of four bytes.
+func pairsOf[T any](s []T) [][2]uint32 {
+	return unsafe.Slice((*[2]uint32)(unsafe.Pointer(unsafe.SliceData(s))), len(s)/2)
 }
 
 func remapEach[T any](row, src []T, from []int, at int, value T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -11,17 +12,18 @@ import (
 func resizes(l lib) []graph.Def {
 	types := numberTypes
 	return []graph.Def{
-		{Op: "Upsample", Since: 1, New: newUpsample1, Types: types},
-		{Op: "Upsample", Since: 7, New: newUpsample7, Types: types},
-		{Op: "Upsample", Since: 9, New: newResize10, Types: types},
-		{Op: "Resize", Since: 10, New: newResize10, Types: types},
-		{Op: "Resize", Since: 11, New: newResize, Types: types},
+		{Op: "Upsample", Since: 1, New: l.resize(newUpsample1), Types: types},
+		{Op: "Upsample", Since: 7, New: l.resize(newUpsample7), Types: types},
+		{Op: "Upsample", Since: 9, New: l.resize(newResize10), Types: types},
+		{Op: "Resize", Since: 10, New: l.resize(newResize10), Types: types},
+		{Op: "Resize", Since: 11, New: l.resize(newResize), Types: types},
 	}
 }
 
 // resize samples its input at other sizes: given as scales by an attribute (Upsample to version 8), input 1 (to opset
 // 10) or 2, or as sizes by input 3. Axes are sampled one after the other.
 type resize struct {
+	k          *backend.Kernels
 	mode       string // nearest, linear or cubic
 	coords     string // coordinate_transformation_mode
 	nearest    string // nearest_mode; "simple" is up where an axis shrinks and down where it grows
@@ -35,7 +37,19 @@ type resize struct {
 	scaleInput int // 0: by attribute
 }
 
-func newUpsample1(a *graph.Attrs) (graph.Op, error) {
+// resize makes the operator with the kernels.
+func (l lib) resize(f func(*graph.Attrs) (resize, error)) func(*graph.Attrs) (graph.Op, error) {
+	return func(a *graph.Attrs) (graph.Op, error) {
+		o, err := f(a)
+		if err != nil {
+			return nil, err
+		}
+		o.k = l.k
+		return o, nil
+	}
+}
+
+func newUpsample1(a *graph.Attrs) (resize, error) {
 	a.Require("height_scale", "width_scale")
 	o := resize{mode: a.OneOf("mode", "nearest", "bilinear"), coords: "asymmetric", nearest: "simple"}
 	if o.mode == "bilinear" {
@@ -45,16 +59,16 @@ func newUpsample1(a *graph.Attrs) (graph.Op, error) {
 	return o, nil
 }
 
-func newUpsample7(a *graph.Attrs) (graph.Op, error) {
+func newUpsample7(a *graph.Attrs) (resize, error) {
 	a.Require("scales")
 	return resize{mode: a.OneOf("mode", "nearest", "linear"), coords: "asymmetric", nearest: "simple", scales: a.Floats("scales")}, nil
 }
 
-func newResize10(a *graph.Attrs) (graph.Op, error) {
+func newResize10(a *graph.Attrs) (resize, error) {
 	return resize{mode: a.OneOf("mode", "nearest", "linear"), coords: "asymmetric", nearest: "simple", scaleInput: 1}, nil
 }
 
-func newResize(a *graph.Attrs) (graph.Op, error) {
+func newResize(a *graph.Attrs) (resize, error) {
 	o := resize{
 		mode: a.OneOf("mode", "nearest", "linear", "cubic"),
 		coords: a.OneOf("coordinate_transformation_mode", "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
@@ -69,7 +83,7 @@ func newResize(a *graph.Attrs) (graph.Op, error) {
 		scaleInput: 2,
 	}
 	if o.antialias && o.mode == "nearest" {
-		return nil, fmt.Errorf("attribute antialias with mode nearest")
+		return resize{}, fmt.Errorf("attribute antialias with mode nearest")
 	}
 	return o, nil
 }

@@ -55,7 +55,7 @@ func (o resize) runNearest(c *graph.RunCtx, j *resizeState) error {
 	if inner > 1 || rank == 0 {
 		m.whole(inner)
 	} else if s := list[rank-1]; s.out == 2*s.in {
-		m.doubled = true
+		m.k, m.doubled = o.k, true
 		for i, k := range m.from[rank-1] {
 			m.doubled = m.doubled && k == i/2
 		}

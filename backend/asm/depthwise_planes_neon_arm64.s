@@ -2435,611 +2435,787 @@ outside8:
 	MOVD 112(R0), R11
 	SUBS R11, R10
 found8:
+	ADD $8, R1, R11
+	MOVD 96(R0), R12
+	CMP R12, R11
+	BHS outside9
+	MOVD 72(R0), R12
+	MUL R12, R11
+	ADDS R2, R11
+	B found9
+outside9:
+	MOVD 16(R0), R11
+	MOVD 112(R0), R12
+	SUBS R12, R11
+found9:
 	MOVD 40(R0), R2
 	MOVD $0, R1
-	MOVD 120(R0), R11
-	CMP $0, R11
+	MOVD 120(R0), R12
+	CMP $0, R12
 	BEQ inner
 edge:
-	MOVD 16(R2), R12
-	ADD R1, R12
-	ADD $0, R12
-	MOVD 48(R2), R13
+	MOVD 16(R2), R13
 	ADD R1, R13
-	ADD $4, R13
-	MOVD 80(R2), R14
+	ADD $0, R13
+	MOVD 48(R2), R14
 	ADD R1, R14
-	ADD $8, R14
-	MOVD 112(R2), R15
+	ADD $4, R14
+	MOVD 80(R2), R15
 	ADD R1, R15
-	ADD $12, R15
-	MOVD 144(R2), R16
+	ADD $8, R15
+	MOVD 112(R2), R16
 	ADD R1, R16
-	ADD $16, R16
-	MOVD 176(R2), R17
+	ADD $12, R16
+	MOVD 144(R2), R17
 	ADD R1, R17
-	ADD $20, R17
-	MOVD 208(R2), R19
+	ADD $16, R17
+	MOVD 176(R2), R19
 	ADD R1, R19
-	ADD $24, R19
+	ADD $20, R19
+	MOVD 208(R2), R20
+	ADD R1, R20
+	ADD $24, R20
 	WORD $0x4f00e40d // movi v13.16b, #0x0
 	WORD $0x4f00e40e // movi v14.16b, #0x0
-	WORD $0x3cec6870 // ldr q16, [x3, x12]
-	WORD $0x3dc00051 // ldr q17, [x2]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8011ed // fmla v13.4s, v15.4s, v0.s[0]
-	WORD $0x3ced6870 // ldr q16, [x3, x13]
-	WORD $0x3dc00851 // ldr q17, [x2, #32]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa011ed // fmla v13.4s, v15.4s, v0.s[1]
-	WORD $0x3cee6870 // ldr q16, [x3, x14]
-	WORD $0x3dc01051 // ldr q17, [x2, #64]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8019ed // fmla v13.4s, v15.4s, v0.s[2]
-	WORD $0x3cef6870 // ldr q16, [x3, x15]
-	WORD $0x3dc01851 // ldr q17, [x2, #96]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa019ed // fmla v13.4s, v15.4s, v0.s[3]
-	WORD $0x3cf06870 // ldr q16, [x3, x16]
-	WORD $0x3dc02051 // ldr q17, [x2, #128]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8111ed // fmla v13.4s, v15.4s, v1.s[0]
-	WORD $0x3cf16870 // ldr q16, [x3, x17]
-	WORD $0x3dc02851 // ldr q17, [x2, #160]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa111ed // fmla v13.4s, v15.4s, v1.s[1]
-	WORD $0x3cf36870 // ldr q16, [x3, x19]
-	WORD $0x3dc03051 // ldr q17, [x2, #192]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8119ed // fmla v13.4s, v15.4s, v1.s[2]
-	WORD $0x3cec6890 // ldr q16, [x4, x12]
-	WORD $0x3dc00051 // ldr q17, [x2]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa119ed // fmla v13.4s, v15.4s, v1.s[3]
-	WORD $0x4f8011ee // fmla v14.4s, v15.4s, v0.s[0]
-	WORD $0x3ced6890 // ldr q16, [x4, x13]
-	WORD $0x3dc00851 // ldr q17, [x2, #32]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8211ed // fmla v13.4s, v15.4s, v2.s[0]
-	WORD $0x4fa011ee // fmla v14.4s, v15.4s, v0.s[1]
-	WORD $0x3cee6890 // ldr q16, [x4, x14]
-	WORD $0x3dc01051 // ldr q17, [x2, #64]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa211ed // fmla v13.4s, v15.4s, v2.s[1]
-	WORD $0x4f8019ee // fmla v14.4s, v15.4s, v0.s[2]
-	WORD $0x3cef6890 // ldr q16, [x4, x15]
-	WORD $0x3dc01851 // ldr q17, [x2, #96]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8219ed // fmla v13.4s, v15.4s, v2.s[2]
-	WORD $0x4fa019ee // fmla v14.4s, v15.4s, v0.s[3]
-	WORD $0x3cf06890 // ldr q16, [x4, x16]
-	WORD $0x3dc02051 // ldr q17, [x2, #128]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa219ed // fmla v13.4s, v15.4s, v2.s[3]
-	WORD $0x4f8111ee // fmla v14.4s, v15.4s, v1.s[0]
-	WORD $0x3cf16890 // ldr q16, [x4, x17]
-	WORD $0x3dc02851 // ldr q17, [x2, #160]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8311ed // fmla v13.4s, v15.4s, v3.s[0]
-	WORD $0x4fa111ee // fmla v14.4s, v15.4s, v1.s[1]
-	WORD $0x3cf36890 // ldr q16, [x4, x19]
-	WORD $0x3dc03051 // ldr q17, [x2, #192]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa311ed // fmla v13.4s, v15.4s, v3.s[1]
-	WORD $0x4f8119ee // fmla v14.4s, v15.4s, v1.s[2]
-	WORD $0x3cec68b0 // ldr q16, [x5, x12]
-	WORD $0x3dc00051 // ldr q17, [x2]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8319ed // fmla v13.4s, v15.4s, v3.s[2]
-	WORD $0x4fa119ee // fmla v14.4s, v15.4s, v1.s[3]
-	WORD $0x3ced68b0 // ldr q16, [x5, x13]
-	WORD $0x3dc00851 // ldr q17, [x2, #32]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa319ed // fmla v13.4s, v15.4s, v3.s[3]
-	WORD $0x4f8211ee // fmla v14.4s, v15.4s, v2.s[0]
-	WORD $0x3cee68b0 // ldr q16, [x5, x14]
-	WORD $0x3dc01051 // ldr q17, [x2, #64]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8411ed // fmla v13.4s, v15.4s, v4.s[0]
-	WORD $0x4fa211ee // fmla v14.4s, v15.4s, v2.s[1]
-	WORD $0x3cef68b0 // ldr q16, [x5, x15]
-	WORD $0x3dc01851 // ldr q17, [x2, #96]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa411ed // fmla v13.4s, v15.4s, v4.s[1]
-	WORD $0x4f8219ee // fmla v14.4s, v15.4s, v2.s[2]
-	WORD $0x3cf068b0 // ldr q16, [x5, x16]
-	WORD $0x3dc02051 // ldr q17, [x2, #128]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8419ed // fmla v13.4s, v15.4s, v4.s[2]
-	WORD $0x4fa219ee // fmla v14.4s, v15.4s, v2.s[3]
-	WORD $0x3cf168b0 // ldr q16, [x5, x17]
-	WORD $0x3dc02851 // ldr q17, [x2, #160]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa419ed // fmla v13.4s, v15.4s, v4.s[3]
-	WORD $0x4f8311ee // fmla v14.4s, v15.4s, v3.s[0]
-	WORD $0x3cf368b0 // ldr q16, [x5, x19]
-	WORD $0x3dc03051 // ldr q17, [x2, #192]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8511ed // fmla v13.4s, v15.4s, v5.s[0]
-	WORD $0x4fa311ee // fmla v14.4s, v15.4s, v3.s[1]
-	WORD $0x3cec68d0 // ldr q16, [x6, x12]
-	WORD $0x3dc00051 // ldr q17, [x2]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa511ed // fmla v13.4s, v15.4s, v5.s[1]
-	WORD $0x4f8319ee // fmla v14.4s, v15.4s, v3.s[2]
-	WORD $0x3ced68d0 // ldr q16, [x6, x13]
-	WORD $0x3dc00851 // ldr q17, [x2, #32]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8519ed // fmla v13.4s, v15.4s, v5.s[2]
-	WORD $0x4fa319ee // fmla v14.4s, v15.4s, v3.s[3]
-	WORD $0x3cee68d0 // ldr q16, [x6, x14]
-	WORD $0x3dc01051 // ldr q17, [x2, #64]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa519ed // fmla v13.4s, v15.4s, v5.s[3]
-	WORD $0x4f8411ee // fmla v14.4s, v15.4s, v4.s[0]
-	WORD $0x3cef68d0 // ldr q16, [x6, x15]
-	WORD $0x3dc01851 // ldr q17, [x2, #96]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8611ed // fmla v13.4s, v15.4s, v6.s[0]
-	WORD $0x4fa411ee // fmla v14.4s, v15.4s, v4.s[1]
-	WORD $0x3cf068d0 // ldr q16, [x6, x16]
-	WORD $0x3dc02051 // ldr q17, [x2, #128]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa611ed // fmla v13.4s, v15.4s, v6.s[1]
-	WORD $0x4f8419ee // fmla v14.4s, v15.4s, v4.s[2]
-	WORD $0x3cf168d0 // ldr q16, [x6, x17]
-	WORD $0x3dc02851 // ldr q17, [x2, #160]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8619ed // fmla v13.4s, v15.4s, v6.s[2]
-	WORD $0x4fa419ee // fmla v14.4s, v15.4s, v4.s[3]
-	WORD $0x3cf368d0 // ldr q16, [x6, x19]
-	WORD $0x3dc03051 // ldr q17, [x2, #192]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa619ed // fmla v13.4s, v15.4s, v6.s[3]
-	WORD $0x4f8511ee // fmla v14.4s, v15.4s, v5.s[0]
-	WORD $0x3cec68f0 // ldr q16, [x7, x12]
-	WORD $0x3dc00051 // ldr q17, [x2]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8711ed // fmla v13.4s, v15.4s, v7.s[0]
-	WORD $0x4fa511ee // fmla v14.4s, v15.4s, v5.s[1]
-	WORD $0x3ced68f0 // ldr q16, [x7, x13]
-	WORD $0x3dc00851 // ldr q17, [x2, #32]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa711ed // fmla v13.4s, v15.4s, v7.s[1]
-	WORD $0x4f8519ee // fmla v14.4s, v15.4s, v5.s[2]
-	WORD $0x3cee68f0 // ldr q16, [x7, x14]
-	WORD $0x3dc01051 // ldr q17, [x2, #64]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8719ed // fmla v13.4s, v15.4s, v7.s[2]
-	WORD $0x4fa519ee // fmla v14.4s, v15.4s, v5.s[3]
-	WORD $0x3cef68f0 // ldr q16, [x7, x15]
-	WORD $0x3dc01851 // ldr q17, [x2, #96]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa719ed // fmla v13.4s, v15.4s, v7.s[3]
-	WORD $0x4f8611ee // fmla v14.4s, v15.4s, v6.s[0]
-	WORD $0x3cf068f0 // ldr q16, [x7, x16]
-	WORD $0x3dc02051 // ldr q17, [x2, #128]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8811ed // fmla v13.4s, v15.4s, v8.s[0]
-	WORD $0x4fa611ee // fmla v14.4s, v15.4s, v6.s[1]
-	WORD $0x3cf168f0 // ldr q16, [x7, x17]
-	WORD $0x3dc02851 // ldr q17, [x2, #160]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa811ed // fmla v13.4s, v15.4s, v8.s[1]
-	WORD $0x4f8619ee // fmla v14.4s, v15.4s, v6.s[2]
-	WORD $0x3cf368f0 // ldr q16, [x7, x19]
-	WORD $0x3dc03051 // ldr q17, [x2, #192]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8819ed // fmla v13.4s, v15.4s, v8.s[2]
-	WORD $0x4fa619ee // fmla v14.4s, v15.4s, v6.s[3]
-	WORD $0x3cec6910 // ldr q16, [x8, x12]
-	WORD $0x3dc00051 // ldr q17, [x2]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa819ed // fmla v13.4s, v15.4s, v8.s[3]
-	WORD $0x4f8711ee // fmla v14.4s, v15.4s, v7.s[0]
-	WORD $0x3ced6910 // ldr q16, [x8, x13]
-	WORD $0x3dc00851 // ldr q17, [x2, #32]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8911ed // fmla v13.4s, v15.4s, v9.s[0]
-	WORD $0x4fa711ee // fmla v14.4s, v15.4s, v7.s[1]
-	WORD $0x3cee6910 // ldr q16, [x8, x14]
-	WORD $0x3dc01051 // ldr q17, [x2, #64]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa911ed // fmla v13.4s, v15.4s, v9.s[1]
-	WORD $0x4f8719ee // fmla v14.4s, v15.4s, v7.s[2]
-	WORD $0x3cef6910 // ldr q16, [x8, x15]
-	WORD $0x3dc01851 // ldr q17, [x2, #96]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8919ed // fmla v13.4s, v15.4s, v9.s[2]
-	WORD $0x4fa719ee // fmla v14.4s, v15.4s, v7.s[3]
-	WORD $0x3cf06910 // ldr q16, [x8, x16]
-	WORD $0x3dc02051 // ldr q17, [x2, #128]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fa919ed // fmla v13.4s, v15.4s, v9.s[3]
-	WORD $0x4f8811ee // fmla v14.4s, v15.4s, v8.s[0]
-	WORD $0x3cf16910 // ldr q16, [x8, x17]
-	WORD $0x3dc02851 // ldr q17, [x2, #160]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8a11ed // fmla v13.4s, v15.4s, v10.s[0]
-	WORD $0x4fa811ee // fmla v14.4s, v15.4s, v8.s[1]
-	WORD $0x3cf36910 // ldr q16, [x8, x19]
-	WORD $0x3dc03051 // ldr q17, [x2, #192]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4faa11ed // fmla v13.4s, v15.4s, v10.s[1]
-	WORD $0x4f8819ee // fmla v14.4s, v15.4s, v8.s[2]
-	WORD $0x3cec6930 // ldr q16, [x9, x12]
-	WORD $0x3dc00051 // ldr q17, [x2]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8a19ed // fmla v13.4s, v15.4s, v10.s[2]
-	WORD $0x4fa819ee // fmla v14.4s, v15.4s, v8.s[3]
-	WORD $0x3ced6930 // ldr q16, [x9, x13]
-	WORD $0x3dc00851 // ldr q17, [x2, #32]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4faa19ed // fmla v13.4s, v15.4s, v10.s[3]
-	WORD $0x4f8911ee // fmla v14.4s, v15.4s, v9.s[0]
-	WORD $0x3cee6930 // ldr q16, [x9, x14]
-	WORD $0x3dc01051 // ldr q17, [x2, #64]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8b11ed // fmla v13.4s, v15.4s, v11.s[0]
-	WORD $0x4fa911ee // fmla v14.4s, v15.4s, v9.s[1]
-	WORD $0x3cef6930 // ldr q16, [x9, x15]
-	WORD $0x3dc01851 // ldr q17, [x2, #96]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fab11ed // fmla v13.4s, v15.4s, v11.s[1]
-	WORD $0x4f8919ee // fmla v14.4s, v15.4s, v9.s[2]
-	WORD $0x3cf06930 // ldr q16, [x9, x16]
-	WORD $0x3dc02051 // ldr q17, [x2, #128]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8b19ed // fmla v13.4s, v15.4s, v11.s[2]
-	WORD $0x4fa919ee // fmla v14.4s, v15.4s, v9.s[3]
-	WORD $0x3cf16930 // ldr q16, [x9, x17]
-	WORD $0x3dc02851 // ldr q17, [x2, #160]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fab19ed // fmla v13.4s, v15.4s, v11.s[3]
-	WORD $0x4f8a11ee // fmla v14.4s, v15.4s, v10.s[0]
-	WORD $0x3cf36930 // ldr q16, [x9, x19]
-	WORD $0x3dc03051 // ldr q17, [x2, #192]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8c11ed // fmla v13.4s, v15.4s, v12.s[0]
-	WORD $0x4faa11ee // fmla v14.4s, v15.4s, v10.s[1]
-	WORD $0x3cec6950 // ldr q16, [x10, x12]
-	WORD $0x3dc00051 // ldr q17, [x2]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8a19ee // fmla v14.4s, v15.4s, v10.s[2]
-	WORD $0x3ced6950 // ldr q16, [x10, x13]
-	WORD $0x3dc00851 // ldr q17, [x2, #32]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4faa19ee // fmla v14.4s, v15.4s, v10.s[3]
-	WORD $0x3cee6950 // ldr q16, [x10, x14]
-	WORD $0x3dc01051 // ldr q17, [x2, #64]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8b11ee // fmla v14.4s, v15.4s, v11.s[0]
-	WORD $0x3cef6950 // ldr q16, [x10, x15]
-	WORD $0x3dc01851 // ldr q17, [x2, #96]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fab11ee // fmla v14.4s, v15.4s, v11.s[1]
-	WORD $0x3cf06950 // ldr q16, [x10, x16]
-	WORD $0x3dc02051 // ldr q17, [x2, #128]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8b19ee // fmla v14.4s, v15.4s, v11.s[2]
-	WORD $0x3cf16950 // ldr q16, [x10, x17]
-	WORD $0x3dc02851 // ldr q17, [x2, #160]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4fab19ee // fmla v14.4s, v15.4s, v11.s[3]
-	WORD $0x3cf36950 // ldr q16, [x10, x19]
-	WORD $0x3dc03051 // ldr q17, [x2, #192]
-	WORD $0x4e11020f // tbl v15.16b, {v16.16b}, v17.16b
-	WORD $0x4f8c11ee // fmla v14.4s, v15.4s, v12.s[0]
-	MOVD 32(R0), R20
-	CMP $0, R20
+	WORD $0x4f00e40f // movi v15.16b, #0x0
+	WORD $0x3ced6871 // ldr q17, [x3, x13]
+	WORD $0x3dc00052 // ldr q18, [x2]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f80120d // fmla v13.4s, v16.4s, v0.s[0]
+	WORD $0x3cee6871 // ldr q17, [x3, x14]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa0120d // fmla v13.4s, v16.4s, v0.s[1]
+	WORD $0x3cef6871 // ldr q17, [x3, x15]
+	WORD $0x3dc01052 // ldr q18, [x2, #64]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f801a0d // fmla v13.4s, v16.4s, v0.s[2]
+	WORD $0x3cf06871 // ldr q17, [x3, x16]
+	WORD $0x3dc01852 // ldr q18, [x2, #96]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa01a0d // fmla v13.4s, v16.4s, v0.s[3]
+	WORD $0x3cf16871 // ldr q17, [x3, x17]
+	WORD $0x3dc02052 // ldr q18, [x2, #128]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f81120d // fmla v13.4s, v16.4s, v1.s[0]
+	WORD $0x3cf36871 // ldr q17, [x3, x19]
+	WORD $0x3dc02852 // ldr q18, [x2, #160]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa1120d // fmla v13.4s, v16.4s, v1.s[1]
+	WORD $0x3cf46871 // ldr q17, [x3, x20]
+	WORD $0x3dc03052 // ldr q18, [x2, #192]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f811a0d // fmla v13.4s, v16.4s, v1.s[2]
+	WORD $0x3ced6891 // ldr q17, [x4, x13]
+	WORD $0x3dc00052 // ldr q18, [x2]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa11a0d // fmla v13.4s, v16.4s, v1.s[3]
+	WORD $0x4f80120e // fmla v14.4s, v16.4s, v0.s[0]
+	WORD $0x3cee6891 // ldr q17, [x4, x14]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f82120d // fmla v13.4s, v16.4s, v2.s[0]
+	WORD $0x4fa0120e // fmla v14.4s, v16.4s, v0.s[1]
+	WORD $0x3cef6891 // ldr q17, [x4, x15]
+	WORD $0x3dc01052 // ldr q18, [x2, #64]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa2120d // fmla v13.4s, v16.4s, v2.s[1]
+	WORD $0x4f801a0e // fmla v14.4s, v16.4s, v0.s[2]
+	WORD $0x3cf06891 // ldr q17, [x4, x16]
+	WORD $0x3dc01852 // ldr q18, [x2, #96]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f821a0d // fmla v13.4s, v16.4s, v2.s[2]
+	WORD $0x4fa01a0e // fmla v14.4s, v16.4s, v0.s[3]
+	WORD $0x3cf16891 // ldr q17, [x4, x17]
+	WORD $0x3dc02052 // ldr q18, [x2, #128]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa21a0d // fmla v13.4s, v16.4s, v2.s[3]
+	WORD $0x4f81120e // fmla v14.4s, v16.4s, v1.s[0]
+	WORD $0x3cf36891 // ldr q17, [x4, x19]
+	WORD $0x3dc02852 // ldr q18, [x2, #160]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f83120d // fmla v13.4s, v16.4s, v3.s[0]
+	WORD $0x4fa1120e // fmla v14.4s, v16.4s, v1.s[1]
+	WORD $0x3cf46891 // ldr q17, [x4, x20]
+	WORD $0x3dc03052 // ldr q18, [x2, #192]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa3120d // fmla v13.4s, v16.4s, v3.s[1]
+	WORD $0x4f811a0e // fmla v14.4s, v16.4s, v1.s[2]
+	WORD $0x3ced68b1 // ldr q17, [x5, x13]
+	WORD $0x3dc00052 // ldr q18, [x2]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f831a0d // fmla v13.4s, v16.4s, v3.s[2]
+	WORD $0x4fa11a0e // fmla v14.4s, v16.4s, v1.s[3]
+	WORD $0x4f80120f // fmla v15.4s, v16.4s, v0.s[0]
+	WORD $0x3cee68b1 // ldr q17, [x5, x14]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa31a0d // fmla v13.4s, v16.4s, v3.s[3]
+	WORD $0x4f82120e // fmla v14.4s, v16.4s, v2.s[0]
+	WORD $0x4fa0120f // fmla v15.4s, v16.4s, v0.s[1]
+	WORD $0x3cef68b1 // ldr q17, [x5, x15]
+	WORD $0x3dc01052 // ldr q18, [x2, #64]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f84120d // fmla v13.4s, v16.4s, v4.s[0]
+	WORD $0x4fa2120e // fmla v14.4s, v16.4s, v2.s[1]
+	WORD $0x4f801a0f // fmla v15.4s, v16.4s, v0.s[2]
+	WORD $0x3cf068b1 // ldr q17, [x5, x16]
+	WORD $0x3dc01852 // ldr q18, [x2, #96]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa4120d // fmla v13.4s, v16.4s, v4.s[1]
+	WORD $0x4f821a0e // fmla v14.4s, v16.4s, v2.s[2]
+	WORD $0x4fa01a0f // fmla v15.4s, v16.4s, v0.s[3]
+	WORD $0x3cf168b1 // ldr q17, [x5, x17]
+	WORD $0x3dc02052 // ldr q18, [x2, #128]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f841a0d // fmla v13.4s, v16.4s, v4.s[2]
+	WORD $0x4fa21a0e // fmla v14.4s, v16.4s, v2.s[3]
+	WORD $0x4f81120f // fmla v15.4s, v16.4s, v1.s[0]
+	WORD $0x3cf368b1 // ldr q17, [x5, x19]
+	WORD $0x3dc02852 // ldr q18, [x2, #160]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa41a0d // fmla v13.4s, v16.4s, v4.s[3]
+	WORD $0x4f83120e // fmla v14.4s, v16.4s, v3.s[0]
+	WORD $0x4fa1120f // fmla v15.4s, v16.4s, v1.s[1]
+	WORD $0x3cf468b1 // ldr q17, [x5, x20]
+	WORD $0x3dc03052 // ldr q18, [x2, #192]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f85120d // fmla v13.4s, v16.4s, v5.s[0]
+	WORD $0x4fa3120e // fmla v14.4s, v16.4s, v3.s[1]
+	WORD $0x4f811a0f // fmla v15.4s, v16.4s, v1.s[2]
+	WORD $0x3ced68d1 // ldr q17, [x6, x13]
+	WORD $0x3dc00052 // ldr q18, [x2]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa5120d // fmla v13.4s, v16.4s, v5.s[1]
+	WORD $0x4f831a0e // fmla v14.4s, v16.4s, v3.s[2]
+	WORD $0x4fa11a0f // fmla v15.4s, v16.4s, v1.s[3]
+	WORD $0x3cee68d1 // ldr q17, [x6, x14]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f851a0d // fmla v13.4s, v16.4s, v5.s[2]
+	WORD $0x4fa31a0e // fmla v14.4s, v16.4s, v3.s[3]
+	WORD $0x4f82120f // fmla v15.4s, v16.4s, v2.s[0]
+	WORD $0x3cef68d1 // ldr q17, [x6, x15]
+	WORD $0x3dc01052 // ldr q18, [x2, #64]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa51a0d // fmla v13.4s, v16.4s, v5.s[3]
+	WORD $0x4f84120e // fmla v14.4s, v16.4s, v4.s[0]
+	WORD $0x4fa2120f // fmla v15.4s, v16.4s, v2.s[1]
+	WORD $0x3cf068d1 // ldr q17, [x6, x16]
+	WORD $0x3dc01852 // ldr q18, [x2, #96]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f86120d // fmla v13.4s, v16.4s, v6.s[0]
+	WORD $0x4fa4120e // fmla v14.4s, v16.4s, v4.s[1]
+	WORD $0x4f821a0f // fmla v15.4s, v16.4s, v2.s[2]
+	WORD $0x3cf168d1 // ldr q17, [x6, x17]
+	WORD $0x3dc02052 // ldr q18, [x2, #128]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa6120d // fmla v13.4s, v16.4s, v6.s[1]
+	WORD $0x4f841a0e // fmla v14.4s, v16.4s, v4.s[2]
+	WORD $0x4fa21a0f // fmla v15.4s, v16.4s, v2.s[3]
+	WORD $0x3cf368d1 // ldr q17, [x6, x19]
+	WORD $0x3dc02852 // ldr q18, [x2, #160]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f861a0d // fmla v13.4s, v16.4s, v6.s[2]
+	WORD $0x4fa41a0e // fmla v14.4s, v16.4s, v4.s[3]
+	WORD $0x4f83120f // fmla v15.4s, v16.4s, v3.s[0]
+	WORD $0x3cf468d1 // ldr q17, [x6, x20]
+	WORD $0x3dc03052 // ldr q18, [x2, #192]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa61a0d // fmla v13.4s, v16.4s, v6.s[3]
+	WORD $0x4f85120e // fmla v14.4s, v16.4s, v5.s[0]
+	WORD $0x4fa3120f // fmla v15.4s, v16.4s, v3.s[1]
+	WORD $0x3ced68f1 // ldr q17, [x7, x13]
+	WORD $0x3dc00052 // ldr q18, [x2]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f87120d // fmla v13.4s, v16.4s, v7.s[0]
+	WORD $0x4fa5120e // fmla v14.4s, v16.4s, v5.s[1]
+	WORD $0x4f831a0f // fmla v15.4s, v16.4s, v3.s[2]
+	WORD $0x3cee68f1 // ldr q17, [x7, x14]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa7120d // fmla v13.4s, v16.4s, v7.s[1]
+	WORD $0x4f851a0e // fmla v14.4s, v16.4s, v5.s[2]
+	WORD $0x4fa31a0f // fmla v15.4s, v16.4s, v3.s[3]
+	WORD $0x3cef68f1 // ldr q17, [x7, x15]
+	WORD $0x3dc01052 // ldr q18, [x2, #64]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f871a0d // fmla v13.4s, v16.4s, v7.s[2]
+	WORD $0x4fa51a0e // fmla v14.4s, v16.4s, v5.s[3]
+	WORD $0x4f84120f // fmla v15.4s, v16.4s, v4.s[0]
+	WORD $0x3cf068f1 // ldr q17, [x7, x16]
+	WORD $0x3dc01852 // ldr q18, [x2, #96]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa71a0d // fmla v13.4s, v16.4s, v7.s[3]
+	WORD $0x4f86120e // fmla v14.4s, v16.4s, v6.s[0]
+	WORD $0x4fa4120f // fmla v15.4s, v16.4s, v4.s[1]
+	WORD $0x3cf168f1 // ldr q17, [x7, x17]
+	WORD $0x3dc02052 // ldr q18, [x2, #128]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f88120d // fmla v13.4s, v16.4s, v8.s[0]
+	WORD $0x4fa6120e // fmla v14.4s, v16.4s, v6.s[1]
+	WORD $0x4f841a0f // fmla v15.4s, v16.4s, v4.s[2]
+	WORD $0x3cf368f1 // ldr q17, [x7, x19]
+	WORD $0x3dc02852 // ldr q18, [x2, #160]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa8120d // fmla v13.4s, v16.4s, v8.s[1]
+	WORD $0x4f861a0e // fmla v14.4s, v16.4s, v6.s[2]
+	WORD $0x4fa41a0f // fmla v15.4s, v16.4s, v4.s[3]
+	WORD $0x3cf468f1 // ldr q17, [x7, x20]
+	WORD $0x3dc03052 // ldr q18, [x2, #192]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f881a0d // fmla v13.4s, v16.4s, v8.s[2]
+	WORD $0x4fa61a0e // fmla v14.4s, v16.4s, v6.s[3]
+	WORD $0x4f85120f // fmla v15.4s, v16.4s, v5.s[0]
+	WORD $0x3ced6911 // ldr q17, [x8, x13]
+	WORD $0x3dc00052 // ldr q18, [x2]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa81a0d // fmla v13.4s, v16.4s, v8.s[3]
+	WORD $0x4f87120e // fmla v14.4s, v16.4s, v7.s[0]
+	WORD $0x4fa5120f // fmla v15.4s, v16.4s, v5.s[1]
+	WORD $0x3cee6911 // ldr q17, [x8, x14]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f89120d // fmla v13.4s, v16.4s, v9.s[0]
+	WORD $0x4fa7120e // fmla v14.4s, v16.4s, v7.s[1]
+	WORD $0x4f851a0f // fmla v15.4s, v16.4s, v5.s[2]
+	WORD $0x3cef6911 // ldr q17, [x8, x15]
+	WORD $0x3dc01052 // ldr q18, [x2, #64]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa9120d // fmla v13.4s, v16.4s, v9.s[1]
+	WORD $0x4f871a0e // fmla v14.4s, v16.4s, v7.s[2]
+	WORD $0x4fa51a0f // fmla v15.4s, v16.4s, v5.s[3]
+	WORD $0x3cf06911 // ldr q17, [x8, x16]
+	WORD $0x3dc01852 // ldr q18, [x2, #96]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f891a0d // fmla v13.4s, v16.4s, v9.s[2]
+	WORD $0x4fa71a0e // fmla v14.4s, v16.4s, v7.s[3]
+	WORD $0x4f86120f // fmla v15.4s, v16.4s, v6.s[0]
+	WORD $0x3cf16911 // ldr q17, [x8, x17]
+	WORD $0x3dc02052 // ldr q18, [x2, #128]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fa91a0d // fmla v13.4s, v16.4s, v9.s[3]
+	WORD $0x4f88120e // fmla v14.4s, v16.4s, v8.s[0]
+	WORD $0x4fa6120f // fmla v15.4s, v16.4s, v6.s[1]
+	WORD $0x3cf36911 // ldr q17, [x8, x19]
+	WORD $0x3dc02852 // ldr q18, [x2, #160]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8a120d // fmla v13.4s, v16.4s, v10.s[0]
+	WORD $0x4fa8120e // fmla v14.4s, v16.4s, v8.s[1]
+	WORD $0x4f861a0f // fmla v15.4s, v16.4s, v6.s[2]
+	WORD $0x3cf46911 // ldr q17, [x8, x20]
+	WORD $0x3dc03052 // ldr q18, [x2, #192]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4faa120d // fmla v13.4s, v16.4s, v10.s[1]
+	WORD $0x4f881a0e // fmla v14.4s, v16.4s, v8.s[2]
+	WORD $0x4fa61a0f // fmla v15.4s, v16.4s, v6.s[3]
+	WORD $0x3ced6931 // ldr q17, [x9, x13]
+	WORD $0x3dc00052 // ldr q18, [x2]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8a1a0d // fmla v13.4s, v16.4s, v10.s[2]
+	WORD $0x4fa81a0e // fmla v14.4s, v16.4s, v8.s[3]
+	WORD $0x4f87120f // fmla v15.4s, v16.4s, v7.s[0]
+	WORD $0x3cee6931 // ldr q17, [x9, x14]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4faa1a0d // fmla v13.4s, v16.4s, v10.s[3]
+	WORD $0x4f89120e // fmla v14.4s, v16.4s, v9.s[0]
+	WORD $0x4fa7120f // fmla v15.4s, v16.4s, v7.s[1]
+	WORD $0x3cef6931 // ldr q17, [x9, x15]
+	WORD $0x3dc01052 // ldr q18, [x2, #64]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8b120d // fmla v13.4s, v16.4s, v11.s[0]
+	WORD $0x4fa9120e // fmla v14.4s, v16.4s, v9.s[1]
+	WORD $0x4f871a0f // fmla v15.4s, v16.4s, v7.s[2]
+	WORD $0x3cf06931 // ldr q17, [x9, x16]
+	WORD $0x3dc01852 // ldr q18, [x2, #96]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fab120d // fmla v13.4s, v16.4s, v11.s[1]
+	WORD $0x4f891a0e // fmla v14.4s, v16.4s, v9.s[2]
+	WORD $0x4fa71a0f // fmla v15.4s, v16.4s, v7.s[3]
+	WORD $0x3cf16931 // ldr q17, [x9, x17]
+	WORD $0x3dc02052 // ldr q18, [x2, #128]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8b1a0d // fmla v13.4s, v16.4s, v11.s[2]
+	WORD $0x4fa91a0e // fmla v14.4s, v16.4s, v9.s[3]
+	WORD $0x4f88120f // fmla v15.4s, v16.4s, v8.s[0]
+	WORD $0x3cf36931 // ldr q17, [x9, x19]
+	WORD $0x3dc02852 // ldr q18, [x2, #160]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fab1a0d // fmla v13.4s, v16.4s, v11.s[3]
+	WORD $0x4f8a120e // fmla v14.4s, v16.4s, v10.s[0]
+	WORD $0x4fa8120f // fmla v15.4s, v16.4s, v8.s[1]
+	WORD $0x3cf46931 // ldr q17, [x9, x20]
+	WORD $0x3dc03052 // ldr q18, [x2, #192]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8c120d // fmla v13.4s, v16.4s, v12.s[0]
+	WORD $0x4faa120e // fmla v14.4s, v16.4s, v10.s[1]
+	WORD $0x4f881a0f // fmla v15.4s, v16.4s, v8.s[2]
+	WORD $0x3ced6951 // ldr q17, [x10, x13]
+	WORD $0x3dc00052 // ldr q18, [x2]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8a1a0e // fmla v14.4s, v16.4s, v10.s[2]
+	WORD $0x4fa81a0f // fmla v15.4s, v16.4s, v8.s[3]
+	WORD $0x3cee6951 // ldr q17, [x10, x14]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4faa1a0e // fmla v14.4s, v16.4s, v10.s[3]
+	WORD $0x4f89120f // fmla v15.4s, v16.4s, v9.s[0]
+	WORD $0x3cef6951 // ldr q17, [x10, x15]
+	WORD $0x3dc01052 // ldr q18, [x2, #64]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8b120e // fmla v14.4s, v16.4s, v11.s[0]
+	WORD $0x4fa9120f // fmla v15.4s, v16.4s, v9.s[1]
+	WORD $0x3cf06951 // ldr q17, [x10, x16]
+	WORD $0x3dc01852 // ldr q18, [x2, #96]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fab120e // fmla v14.4s, v16.4s, v11.s[1]
+	WORD $0x4f891a0f // fmla v15.4s, v16.4s, v9.s[2]
+	WORD $0x3cf16951 // ldr q17, [x10, x17]
+	WORD $0x3dc02052 // ldr q18, [x2, #128]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8b1a0e // fmla v14.4s, v16.4s, v11.s[2]
+	WORD $0x4fa91a0f // fmla v15.4s, v16.4s, v9.s[3]
+	WORD $0x3cf36951 // ldr q17, [x10, x19]
+	WORD $0x3dc02852 // ldr q18, [x2, #160]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fab1a0e // fmla v14.4s, v16.4s, v11.s[3]
+	WORD $0x4f8a120f // fmla v15.4s, v16.4s, v10.s[0]
+	WORD $0x3cf46951 // ldr q17, [x10, x20]
+	WORD $0x3dc03052 // ldr q18, [x2, #192]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8c120e // fmla v14.4s, v16.4s, v12.s[0]
+	WORD $0x4faa120f // fmla v15.4s, v16.4s, v10.s[1]
+	WORD $0x3ced6971 // ldr q17, [x11, x13]
+	WORD $0x3dc00052 // ldr q18, [x2]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8a1a0f // fmla v15.4s, v16.4s, v10.s[2]
+	WORD $0x3cee6971 // ldr q17, [x11, x14]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4faa1a0f // fmla v15.4s, v16.4s, v10.s[3]
+	WORD $0x3cef6971 // ldr q17, [x11, x15]
+	WORD $0x3dc01052 // ldr q18, [x2, #64]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8b120f // fmla v15.4s, v16.4s, v11.s[0]
+	WORD $0x3cf06971 // ldr q17, [x11, x16]
+	WORD $0x3dc01852 // ldr q18, [x2, #96]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fab120f // fmla v15.4s, v16.4s, v11.s[1]
+	WORD $0x3cf16971 // ldr q17, [x11, x17]
+	WORD $0x3dc02052 // ldr q18, [x2, #128]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8b1a0f // fmla v15.4s, v16.4s, v11.s[2]
+	WORD $0x3cf36971 // ldr q17, [x11, x19]
+	WORD $0x3dc02852 // ldr q18, [x2, #160]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4fab1a0f // fmla v15.4s, v16.4s, v11.s[3]
+	WORD $0x3cf46971 // ldr q17, [x11, x20]
+	WORD $0x3dc03052 // ldr q18, [x2, #192]
+	WORD $0x4e120230 // tbl v16.16b, {v17.16b}, v18.16b
+	WORD $0x4f8c120f // fmla v15.4s, v16.4s, v12.s[0]
+	MOVD 32(R0), R21
+	CMP $0, R21
 	BEQ unbiased
-	MOVD 224(R0), R21
-	ADDS R21, R20
-	WORD $0xbd40028f // ldr s15, [x20]
-	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
-	WORD $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
-	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	MOVD 224(R0), R22
+	ADDS R22, R21
+	WORD $0xbd4002b0 // ldr s16, [x21]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	WORD $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
 unbiased:
-	WORD $0xbd40c00f // ldr s15, [x0, #192]
-	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
-	WORD $0x6eade5f0 // fcmgt v16.4s, v15.4s, v13.4s
-	WORD $0x6eb01ded // bit v13.16b, v15.16b, v16.16b
-	WORD $0x6eaee5f0 // fcmgt v16.4s, v15.4s, v14.4s
-	WORD $0x6eb01dee // bit v14.16b, v15.16b, v16.16b
-	WORD $0xbd40c40f // ldr s15, [x0, #196]
-	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
-	WORD $0x6eafe5b0 // fcmgt v16.4s, v13.4s, v15.4s
-	WORD $0x6eb01ded // bit v13.16b, v15.16b, v16.16b
-	WORD $0x6eafe5d0 // fcmgt v16.4s, v14.4s, v15.4s
-	WORD $0x6eb01dee // bit v14.16b, v15.16b, v16.16b
-	MOVD (R0), R20
-	MOVD 232(R0), R21
-	ADDS R21, R20
-	ADDS R1, R20
-	MOVD 224(R2), R21
-	TBZ $2, R21, part
-	WORD $0x3d80028d // str q13, [x20]
+	WORD $0xbd40c010 // ldr s16, [x0, #192]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	WORD $0x6eade611 // fcmgt v17.4s, v16.4s, v13.4s
+	WORD $0x6eb11e0d // bit v13.16b, v16.16b, v17.16b
+	WORD $0x6eaee611 // fcmgt v17.4s, v16.4s, v14.4s
+	WORD $0x6eb11e0e // bit v14.16b, v16.16b, v17.16b
+	WORD $0x6eafe611 // fcmgt v17.4s, v16.4s, v15.4s
+	WORD $0x6eb11e0f // bit v15.16b, v16.16b, v17.16b
+	WORD $0xbd40c410 // ldr s16, [x0, #196]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	WORD $0x6eb0e5b1 // fcmgt v17.4s, v13.4s, v16.4s
+	WORD $0x6eb11e0d // bit v13.16b, v16.16b, v17.16b
+	WORD $0x6eb0e5d1 // fcmgt v17.4s, v14.4s, v16.4s
+	WORD $0x6eb11e0e // bit v14.16b, v16.16b, v17.16b
+	WORD $0x6eb0e5f1 // fcmgt v17.4s, v15.4s, v16.4s
+	WORD $0x6eb11e0f // bit v15.16b, v16.16b, v17.16b
+	MOVD (R0), R21
+	MOVD 232(R0), R22
+	ADDS R22, R21
+	ADDS R1, R21
+	MOVD 224(R2), R22
+	TBZ $2, R22, part
+	WORD $0x3d8002ad // str q13, [x21]
 	B whole
 part:
-	TBZ $1, R21, odd
-	WORD $0xfd00028d // str d13, [x20]
-	TBZ $0, R21, whole
-	ADD $8, R20, R21
-	WORD $0x4d0082ad // st1 {v13.s}[2], [x21]
+	TBZ $1, R22, odd
+	WORD $0xfd0002ad // str d13, [x21]
+	TBZ $0, R22, whole
+	ADD $8, R21, R22
+	WORD $0x4d0082cd // st1 {v13.s}[2], [x22]
 	B whole
 odd:
-	WORD $0xbd00028d // str s13, [x20]
+	WORD $0xbd0002ad // str s13, [x21]
 whole:
-	MOVD 248(R0), R21
-	CMP $1, R21
+	MOVD 248(R0), R22
+	CMP $1, R22
 	BLE stored
-	MOVD 80(R0), R21
-	ADDS R21, R20
-	MOVD 224(R2), R21
-	TBZ $2, R21, part2
-	WORD $0x3d80028e // str q14, [x20]
+	MOVD 80(R0), R22
+	ADDS R22, R21
+	MOVD 224(R2), R22
+	TBZ $2, R22, part2
+	WORD $0x3d8002ae // str q14, [x21]
 	B whole2
 part2:
-	TBZ $1, R21, odd2
-	WORD $0xfd00028e // str d14, [x20]
-	TBZ $0, R21, whole2
-	ADD $8, R20, R21
-	WORD $0x4d0082ae // st1 {v14.s}[2], [x21]
+	TBZ $1, R22, odd2
+	WORD $0xfd0002ae // str d14, [x21]
+	TBZ $0, R22, whole2
+	ADD $8, R21, R22
+	WORD $0x4d0082ce // st1 {v14.s}[2], [x22]
 	B whole2
 odd2:
-	WORD $0xbd00028e // str s14, [x20]
+	WORD $0xbd0002ae // str s14, [x21]
 whole2:
+	MOVD 248(R0), R22
+	CMP $2, R22
+	BLE stored
+	MOVD 80(R0), R22
+	ADDS R22, R21
+	MOVD 224(R2), R22
+	TBZ $2, R22, part3
+	WORD $0x3d8002af // str q15, [x21]
+	B whole3
+part3:
+	TBZ $1, R22, odd3
+	WORD $0xfd0002af // str d15, [x21]
+	TBZ $0, R22, whole3
+	ADD $8, R21, R22
+	WORD $0x4d0082cf // st1 {v15.s}[2], [x22]
+	B whole3
+odd3:
+	WORD $0xbd0002af // str s15, [x21]
+whole3:
 stored:
 	ADDS $240, R2
 	ADDS $16, R1
-	SUBS $1, R11
+	SUBS $1, R12
 	BNE edge
-	MOVD 256(R0), R12
-	CMP $0, R12
+	MOVD 256(R0), R13
+	CMP $0, R13
 	BNE done
 inner:
-	MOVD $1, R11
-	MOVD R11, 256(R0)
-	MOVD 128(R0), R11
-	CMP $0, R11
+	MOVD $1, R12
+	MOVD R12, 256(R0)
+	MOVD 128(R0), R12
+	CMP $0, R12
 	BEQ lead
 inners:
-	ADD $0, R1, R12
-	ADD $4, R1, R13
-	ADD $8, R1, R14
-	ADD $12, R1, R15
-	ADD $16, R1, R16
-	ADD $20, R1, R17
-	ADD $24, R1, R19
+	ADD $0, R1, R13
+	ADD $4, R1, R14
+	ADD $8, R1, R15
+	ADD $12, R1, R16
+	ADD $16, R1, R17
+	ADD $20, R1, R19
+	ADD $24, R1, R20
 	WORD $0x4f00e40d // movi v13.16b, #0x0
 	WORD $0x4f00e40e // movi v14.16b, #0x0
-	WORD $0x3cec686f // ldr q15, [x3, x12]
-	WORD $0x4f8011ed // fmla v13.4s, v15.4s, v0.s[0]
-	WORD $0x3ced686f // ldr q15, [x3, x13]
-	WORD $0x4fa011ed // fmla v13.4s, v15.4s, v0.s[1]
-	WORD $0x3cee686f // ldr q15, [x3, x14]
-	WORD $0x4f8019ed // fmla v13.4s, v15.4s, v0.s[2]
-	WORD $0x3cef686f // ldr q15, [x3, x15]
-	WORD $0x4fa019ed // fmla v13.4s, v15.4s, v0.s[3]
-	WORD $0x3cf0686f // ldr q15, [x3, x16]
-	WORD $0x4f8111ed // fmla v13.4s, v15.4s, v1.s[0]
-	WORD $0x3cf1686f // ldr q15, [x3, x17]
-	WORD $0x4fa111ed // fmla v13.4s, v15.4s, v1.s[1]
-	WORD $0x3cf3686f // ldr q15, [x3, x19]
-	WORD $0x4f8119ed // fmla v13.4s, v15.4s, v1.s[2]
-	WORD $0x3cec688f // ldr q15, [x4, x12]
-	WORD $0x4fa119ed // fmla v13.4s, v15.4s, v1.s[3]
-	WORD $0x4f8011ee // fmla v14.4s, v15.4s, v0.s[0]
-	WORD $0x3ced688f // ldr q15, [x4, x13]
-	WORD $0x4f8211ed // fmla v13.4s, v15.4s, v2.s[0]
-	WORD $0x4fa011ee // fmla v14.4s, v15.4s, v0.s[1]
-	WORD $0x3cee688f // ldr q15, [x4, x14]
-	WORD $0x4fa211ed // fmla v13.4s, v15.4s, v2.s[1]
-	WORD $0x4f8019ee // fmla v14.4s, v15.4s, v0.s[2]
-	WORD $0x3cef688f // ldr q15, [x4, x15]
-	WORD $0x4f8219ed // fmla v13.4s, v15.4s, v2.s[2]
-	WORD $0x4fa019ee // fmla v14.4s, v15.4s, v0.s[3]
-	WORD $0x3cf0688f // ldr q15, [x4, x16]
-	WORD $0x4fa219ed // fmla v13.4s, v15.4s, v2.s[3]
-	WORD $0x4f8111ee // fmla v14.4s, v15.4s, v1.s[0]
-	WORD $0x3cf1688f // ldr q15, [x4, x17]
-	WORD $0x4f8311ed // fmla v13.4s, v15.4s, v3.s[0]
-	WORD $0x4fa111ee // fmla v14.4s, v15.4s, v1.s[1]
-	WORD $0x3cf3688f // ldr q15, [x4, x19]
-	WORD $0x4fa311ed // fmla v13.4s, v15.4s, v3.s[1]
-	WORD $0x4f8119ee // fmla v14.4s, v15.4s, v1.s[2]
-	WORD $0x3cec68af // ldr q15, [x5, x12]
-	WORD $0x4f8319ed // fmla v13.4s, v15.4s, v3.s[2]
-	WORD $0x4fa119ee // fmla v14.4s, v15.4s, v1.s[3]
-	WORD $0x3ced68af // ldr q15, [x5, x13]
-	WORD $0x4fa319ed // fmla v13.4s, v15.4s, v3.s[3]
-	WORD $0x4f8211ee // fmla v14.4s, v15.4s, v2.s[0]
-	WORD $0x3cee68af // ldr q15, [x5, x14]
-	WORD $0x4f8411ed // fmla v13.4s, v15.4s, v4.s[0]
-	WORD $0x4fa211ee // fmla v14.4s, v15.4s, v2.s[1]
-	WORD $0x3cef68af // ldr q15, [x5, x15]
-	WORD $0x4fa411ed // fmla v13.4s, v15.4s, v4.s[1]
-	WORD $0x4f8219ee // fmla v14.4s, v15.4s, v2.s[2]
-	WORD $0x3cf068af // ldr q15, [x5, x16]
-	WORD $0x4f8419ed // fmla v13.4s, v15.4s, v4.s[2]
-	WORD $0x4fa219ee // fmla v14.4s, v15.4s, v2.s[3]
-	WORD $0x3cf168af // ldr q15, [x5, x17]
-	WORD $0x4fa419ed // fmla v13.4s, v15.4s, v4.s[3]
-	WORD $0x4f8311ee // fmla v14.4s, v15.4s, v3.s[0]
-	WORD $0x3cf368af // ldr q15, [x5, x19]
-	WORD $0x4f8511ed // fmla v13.4s, v15.4s, v5.s[0]
-	WORD $0x4fa311ee // fmla v14.4s, v15.4s, v3.s[1]
-	WORD $0x3cec68cf // ldr q15, [x6, x12]
-	WORD $0x4fa511ed // fmla v13.4s, v15.4s, v5.s[1]
-	WORD $0x4f8319ee // fmla v14.4s, v15.4s, v3.s[2]
-	WORD $0x3ced68cf // ldr q15, [x6, x13]
-	WORD $0x4f8519ed // fmla v13.4s, v15.4s, v5.s[2]
-	WORD $0x4fa319ee // fmla v14.4s, v15.4s, v3.s[3]
-	WORD $0x3cee68cf // ldr q15, [x6, x14]
-	WORD $0x4fa519ed // fmla v13.4s, v15.4s, v5.s[3]
-	WORD $0x4f8411ee // fmla v14.4s, v15.4s, v4.s[0]
-	WORD $0x3cef68cf // ldr q15, [x6, x15]
-	WORD $0x4f8611ed // fmla v13.4s, v15.4s, v6.s[0]
-	WORD $0x4fa411ee // fmla v14.4s, v15.4s, v4.s[1]
-	WORD $0x3cf068cf // ldr q15, [x6, x16]
-	WORD $0x4fa611ed // fmla v13.4s, v15.4s, v6.s[1]
-	WORD $0x4f8419ee // fmla v14.4s, v15.4s, v4.s[2]
-	WORD $0x3cf168cf // ldr q15, [x6, x17]
-	WORD $0x4f8619ed // fmla v13.4s, v15.4s, v6.s[2]
-	WORD $0x4fa419ee // fmla v14.4s, v15.4s, v4.s[3]
-	WORD $0x3cf368cf // ldr q15, [x6, x19]
-	WORD $0x4fa619ed // fmla v13.4s, v15.4s, v6.s[3]
-	WORD $0x4f8511ee // fmla v14.4s, v15.4s, v5.s[0]
-	WORD $0x3cec68ef // ldr q15, [x7, x12]
-	WORD $0x4f8711ed // fmla v13.4s, v15.4s, v7.s[0]
-	WORD $0x4fa511ee // fmla v14.4s, v15.4s, v5.s[1]
-	WORD $0x3ced68ef // ldr q15, [x7, x13]
-	WORD $0x4fa711ed // fmla v13.4s, v15.4s, v7.s[1]
-	WORD $0x4f8519ee // fmla v14.4s, v15.4s, v5.s[2]
-	WORD $0x3cee68ef // ldr q15, [x7, x14]
-	WORD $0x4f8719ed // fmla v13.4s, v15.4s, v7.s[2]
-	WORD $0x4fa519ee // fmla v14.4s, v15.4s, v5.s[3]
-	WORD $0x3cef68ef // ldr q15, [x7, x15]
-	WORD $0x4fa719ed // fmla v13.4s, v15.4s, v7.s[3]
-	WORD $0x4f8611ee // fmla v14.4s, v15.4s, v6.s[0]
-	WORD $0x3cf068ef // ldr q15, [x7, x16]
-	WORD $0x4f8811ed // fmla v13.4s, v15.4s, v8.s[0]
-	WORD $0x4fa611ee // fmla v14.4s, v15.4s, v6.s[1]
-	WORD $0x3cf168ef // ldr q15, [x7, x17]
-	WORD $0x4fa811ed // fmla v13.4s, v15.4s, v8.s[1]
-	WORD $0x4f8619ee // fmla v14.4s, v15.4s, v6.s[2]
-	WORD $0x3cf368ef // ldr q15, [x7, x19]
-	WORD $0x4f8819ed // fmla v13.4s, v15.4s, v8.s[2]
-	WORD $0x4fa619ee // fmla v14.4s, v15.4s, v6.s[3]
-	WORD $0x3cec690f // ldr q15, [x8, x12]
-	WORD $0x4fa819ed // fmla v13.4s, v15.4s, v8.s[3]
-	WORD $0x4f8711ee // fmla v14.4s, v15.4s, v7.s[0]
-	WORD $0x3ced690f // ldr q15, [x8, x13]
-	WORD $0x4f8911ed // fmla v13.4s, v15.4s, v9.s[0]
-	WORD $0x4fa711ee // fmla v14.4s, v15.4s, v7.s[1]
-	WORD $0x3cee690f // ldr q15, [x8, x14]
-	WORD $0x4fa911ed // fmla v13.4s, v15.4s, v9.s[1]
-	WORD $0x4f8719ee // fmla v14.4s, v15.4s, v7.s[2]
-	WORD $0x3cef690f // ldr q15, [x8, x15]
-	WORD $0x4f8919ed // fmla v13.4s, v15.4s, v9.s[2]
-	WORD $0x4fa719ee // fmla v14.4s, v15.4s, v7.s[3]
-	WORD $0x3cf0690f // ldr q15, [x8, x16]
-	WORD $0x4fa919ed // fmla v13.4s, v15.4s, v9.s[3]
-	WORD $0x4f8811ee // fmla v14.4s, v15.4s, v8.s[0]
-	WORD $0x3cf1690f // ldr q15, [x8, x17]
-	WORD $0x4f8a11ed // fmla v13.4s, v15.4s, v10.s[0]
-	WORD $0x4fa811ee // fmla v14.4s, v15.4s, v8.s[1]
-	WORD $0x3cf3690f // ldr q15, [x8, x19]
-	WORD $0x4faa11ed // fmla v13.4s, v15.4s, v10.s[1]
-	WORD $0x4f8819ee // fmla v14.4s, v15.4s, v8.s[2]
-	WORD $0x3cec692f // ldr q15, [x9, x12]
-	WORD $0x4f8a19ed // fmla v13.4s, v15.4s, v10.s[2]
-	WORD $0x4fa819ee // fmla v14.4s, v15.4s, v8.s[3]
-	WORD $0x3ced692f // ldr q15, [x9, x13]
-	WORD $0x4faa19ed // fmla v13.4s, v15.4s, v10.s[3]
-	WORD $0x4f8911ee // fmla v14.4s, v15.4s, v9.s[0]
-	WORD $0x3cee692f // ldr q15, [x9, x14]
-	WORD $0x4f8b11ed // fmla v13.4s, v15.4s, v11.s[0]
-	WORD $0x4fa911ee // fmla v14.4s, v15.4s, v9.s[1]
-	WORD $0x3cef692f // ldr q15, [x9, x15]
-	WORD $0x4fab11ed // fmla v13.4s, v15.4s, v11.s[1]
-	WORD $0x4f8919ee // fmla v14.4s, v15.4s, v9.s[2]
-	WORD $0x3cf0692f // ldr q15, [x9, x16]
-	WORD $0x4f8b19ed // fmla v13.4s, v15.4s, v11.s[2]
-	WORD $0x4fa919ee // fmla v14.4s, v15.4s, v9.s[3]
-	WORD $0x3cf1692f // ldr q15, [x9, x17]
-	WORD $0x4fab19ed // fmla v13.4s, v15.4s, v11.s[3]
-	WORD $0x4f8a11ee // fmla v14.4s, v15.4s, v10.s[0]
-	WORD $0x3cf3692f // ldr q15, [x9, x19]
-	WORD $0x4f8c11ed // fmla v13.4s, v15.4s, v12.s[0]
-	WORD $0x4faa11ee // fmla v14.4s, v15.4s, v10.s[1]
-	WORD $0x3cec694f // ldr q15, [x10, x12]
-	WORD $0x4f8a19ee // fmla v14.4s, v15.4s, v10.s[2]
-	WORD $0x3ced694f // ldr q15, [x10, x13]
-	WORD $0x4faa19ee // fmla v14.4s, v15.4s, v10.s[3]
-	WORD $0x3cee694f // ldr q15, [x10, x14]
-	WORD $0x4f8b11ee // fmla v14.4s, v15.4s, v11.s[0]
-	WORD $0x3cef694f // ldr q15, [x10, x15]
-	WORD $0x4fab11ee // fmla v14.4s, v15.4s, v11.s[1]
-	WORD $0x3cf0694f // ldr q15, [x10, x16]
-	WORD $0x4f8b19ee // fmla v14.4s, v15.4s, v11.s[2]
-	WORD $0x3cf1694f // ldr q15, [x10, x17]
-	WORD $0x4fab19ee // fmla v14.4s, v15.4s, v11.s[3]
-	WORD $0x3cf3694f // ldr q15, [x10, x19]
-	WORD $0x4f8c11ee // fmla v14.4s, v15.4s, v12.s[0]
-	MOVD 32(R0), R20
-	CMP $0, R20
+	WORD $0x4f00e40f // movi v15.16b, #0x0
+	WORD $0x3ced6870 // ldr q16, [x3, x13]
+	WORD $0x4f80120d // fmla v13.4s, v16.4s, v0.s[0]
+	WORD $0x3cee6870 // ldr q16, [x3, x14]
+	WORD $0x4fa0120d // fmla v13.4s, v16.4s, v0.s[1]
+	WORD $0x3cef6870 // ldr q16, [x3, x15]
+	WORD $0x4f801a0d // fmla v13.4s, v16.4s, v0.s[2]
+	WORD $0x3cf06870 // ldr q16, [x3, x16]
+	WORD $0x4fa01a0d // fmla v13.4s, v16.4s, v0.s[3]
+	WORD $0x3cf16870 // ldr q16, [x3, x17]
+	WORD $0x4f81120d // fmla v13.4s, v16.4s, v1.s[0]
+	WORD $0x3cf36870 // ldr q16, [x3, x19]
+	WORD $0x4fa1120d // fmla v13.4s, v16.4s, v1.s[1]
+	WORD $0x3cf46870 // ldr q16, [x3, x20]
+	WORD $0x4f811a0d // fmla v13.4s, v16.4s, v1.s[2]
+	WORD $0x3ced6890 // ldr q16, [x4, x13]
+	WORD $0x4fa11a0d // fmla v13.4s, v16.4s, v1.s[3]
+	WORD $0x4f80120e // fmla v14.4s, v16.4s, v0.s[0]
+	WORD $0x3cee6890 // ldr q16, [x4, x14]
+	WORD $0x4f82120d // fmla v13.4s, v16.4s, v2.s[0]
+	WORD $0x4fa0120e // fmla v14.4s, v16.4s, v0.s[1]
+	WORD $0x3cef6890 // ldr q16, [x4, x15]
+	WORD $0x4fa2120d // fmla v13.4s, v16.4s, v2.s[1]
+	WORD $0x4f801a0e // fmla v14.4s, v16.4s, v0.s[2]
+	WORD $0x3cf06890 // ldr q16, [x4, x16]
+	WORD $0x4f821a0d // fmla v13.4s, v16.4s, v2.s[2]
+	WORD $0x4fa01a0e // fmla v14.4s, v16.4s, v0.s[3]
+	WORD $0x3cf16890 // ldr q16, [x4, x17]
+	WORD $0x4fa21a0d // fmla v13.4s, v16.4s, v2.s[3]
+	WORD $0x4f81120e // fmla v14.4s, v16.4s, v1.s[0]
+	WORD $0x3cf36890 // ldr q16, [x4, x19]
+	WORD $0x4f83120d // fmla v13.4s, v16.4s, v3.s[0]
+	WORD $0x4fa1120e // fmla v14.4s, v16.4s, v1.s[1]
+	WORD $0x3cf46890 // ldr q16, [x4, x20]
+	WORD $0x4fa3120d // fmla v13.4s, v16.4s, v3.s[1]
+	WORD $0x4f811a0e // fmla v14.4s, v16.4s, v1.s[2]
+	WORD $0x3ced68b0 // ldr q16, [x5, x13]
+	WORD $0x4f831a0d // fmla v13.4s, v16.4s, v3.s[2]
+	WORD $0x4fa11a0e // fmla v14.4s, v16.4s, v1.s[3]
+	WORD $0x4f80120f // fmla v15.4s, v16.4s, v0.s[0]
+	WORD $0x3cee68b0 // ldr q16, [x5, x14]
+	WORD $0x4fa31a0d // fmla v13.4s, v16.4s, v3.s[3]
+	WORD $0x4f82120e // fmla v14.4s, v16.4s, v2.s[0]
+	WORD $0x4fa0120f // fmla v15.4s, v16.4s, v0.s[1]
+	WORD $0x3cef68b0 // ldr q16, [x5, x15]
+	WORD $0x4f84120d // fmla v13.4s, v16.4s, v4.s[0]
+	WORD $0x4fa2120e // fmla v14.4s, v16.4s, v2.s[1]
+	WORD $0x4f801a0f // fmla v15.4s, v16.4s, v0.s[2]
+	WORD $0x3cf068b0 // ldr q16, [x5, x16]
+	WORD $0x4fa4120d // fmla v13.4s, v16.4s, v4.s[1]
+	WORD $0x4f821a0e // fmla v14.4s, v16.4s, v2.s[2]
+	WORD $0x4fa01a0f // fmla v15.4s, v16.4s, v0.s[3]
+	WORD $0x3cf168b0 // ldr q16, [x5, x17]
+	WORD $0x4f841a0d // fmla v13.4s, v16.4s, v4.s[2]
+	WORD $0x4fa21a0e // fmla v14.4s, v16.4s, v2.s[3]
+	WORD $0x4f81120f // fmla v15.4s, v16.4s, v1.s[0]
+	WORD $0x3cf368b0 // ldr q16, [x5, x19]
+	WORD $0x4fa41a0d // fmla v13.4s, v16.4s, v4.s[3]
+	WORD $0x4f83120e // fmla v14.4s, v16.4s, v3.s[0]
+	WORD $0x4fa1120f // fmla v15.4s, v16.4s, v1.s[1]
+	WORD $0x3cf468b0 // ldr q16, [x5, x20]
+	WORD $0x4f85120d // fmla v13.4s, v16.4s, v5.s[0]
+	WORD $0x4fa3120e // fmla v14.4s, v16.4s, v3.s[1]
+	WORD $0x4f811a0f // fmla v15.4s, v16.4s, v1.s[2]
+	WORD $0x3ced68d0 // ldr q16, [x6, x13]
+	WORD $0x4fa5120d // fmla v13.4s, v16.4s, v5.s[1]
+	WORD $0x4f831a0e // fmla v14.4s, v16.4s, v3.s[2]
+	WORD $0x4fa11a0f // fmla v15.4s, v16.4s, v1.s[3]
+	WORD $0x3cee68d0 // ldr q16, [x6, x14]
+	WORD $0x4f851a0d // fmla v13.4s, v16.4s, v5.s[2]
+	WORD $0x4fa31a0e // fmla v14.4s, v16.4s, v3.s[3]
+	WORD $0x4f82120f // fmla v15.4s, v16.4s, v2.s[0]
+	WORD $0x3cef68d0 // ldr q16, [x6, x15]
+	WORD $0x4fa51a0d // fmla v13.4s, v16.4s, v5.s[3]
+	WORD $0x4f84120e // fmla v14.4s, v16.4s, v4.s[0]
+	WORD $0x4fa2120f // fmla v15.4s, v16.4s, v2.s[1]
+	WORD $0x3cf068d0 // ldr q16, [x6, x16]
+	WORD $0x4f86120d // fmla v13.4s, v16.4s, v6.s[0]
+	WORD $0x4fa4120e // fmla v14.4s, v16.4s, v4.s[1]
+	WORD $0x4f821a0f // fmla v15.4s, v16.4s, v2.s[2]
+	WORD $0x3cf168d0 // ldr q16, [x6, x17]
+	WORD $0x4fa6120d // fmla v13.4s, v16.4s, v6.s[1]
+	WORD $0x4f841a0e // fmla v14.4s, v16.4s, v4.s[2]
+	WORD $0x4fa21a0f // fmla v15.4s, v16.4s, v2.s[3]
+	WORD $0x3cf368d0 // ldr q16, [x6, x19]
+	WORD $0x4f861a0d // fmla v13.4s, v16.4s, v6.s[2]
+	WORD $0x4fa41a0e // fmla v14.4s, v16.4s, v4.s[3]
+	WORD $0x4f83120f // fmla v15.4s, v16.4s, v3.s[0]
+	WORD $0x3cf468d0 // ldr q16, [x6, x20]
+	WORD $0x4fa61a0d // fmla v13.4s, v16.4s, v6.s[3]
+	WORD $0x4f85120e // fmla v14.4s, v16.4s, v5.s[0]
+	WORD $0x4fa3120f // fmla v15.4s, v16.4s, v3.s[1]
+	WORD $0x3ced68f0 // ldr q16, [x7, x13]
+	WORD $0x4f87120d // fmla v13.4s, v16.4s, v7.s[0]
+	WORD $0x4fa5120e // fmla v14.4s, v16.4s, v5.s[1]
+	WORD $0x4f831a0f // fmla v15.4s, v16.4s, v3.s[2]
+	WORD $0x3cee68f0 // ldr q16, [x7, x14]
+	WORD $0x4fa7120d // fmla v13.4s, v16.4s, v7.s[1]
+	WORD $0x4f851a0e // fmla v14.4s, v16.4s, v5.s[2]
+	WORD $0x4fa31a0f // fmla v15.4s, v16.4s, v3.s[3]
+	WORD $0x3cef68f0 // ldr q16, [x7, x15]
+	WORD $0x4f871a0d // fmla v13.4s, v16.4s, v7.s[2]
+	WORD $0x4fa51a0e // fmla v14.4s, v16.4s, v5.s[3]
+	WORD $0x4f84120f // fmla v15.4s, v16.4s, v4.s[0]
+	WORD $0x3cf068f0 // ldr q16, [x7, x16]
+	WORD $0x4fa71a0d // fmla v13.4s, v16.4s, v7.s[3]
+	WORD $0x4f86120e // fmla v14.4s, v16.4s, v6.s[0]
+	WORD $0x4fa4120f // fmla v15.4s, v16.4s, v4.s[1]
+	WORD $0x3cf168f0 // ldr q16, [x7, x17]
+	WORD $0x4f88120d // fmla v13.4s, v16.4s, v8.s[0]
+	WORD $0x4fa6120e // fmla v14.4s, v16.4s, v6.s[1]
+	WORD $0x4f841a0f // fmla v15.4s, v16.4s, v4.s[2]
+	WORD $0x3cf368f0 // ldr q16, [x7, x19]
+	WORD $0x4fa8120d // fmla v13.4s, v16.4s, v8.s[1]
+	WORD $0x4f861a0e // fmla v14.4s, v16.4s, v6.s[2]
+	WORD $0x4fa41a0f // fmla v15.4s, v16.4s, v4.s[3]
+	WORD $0x3cf468f0 // ldr q16, [x7, x20]
+	WORD $0x4f881a0d // fmla v13.4s, v16.4s, v8.s[2]
+	WORD $0x4fa61a0e // fmla v14.4s, v16.4s, v6.s[3]
+	WORD $0x4f85120f // fmla v15.4s, v16.4s, v5.s[0]
+	WORD $0x3ced6910 // ldr q16, [x8, x13]
+	WORD $0x4fa81a0d // fmla v13.4s, v16.4s, v8.s[3]
+	WORD $0x4f87120e // fmla v14.4s, v16.4s, v7.s[0]
+	WORD $0x4fa5120f // fmla v15.4s, v16.4s, v5.s[1]
+	WORD $0x3cee6910 // ldr q16, [x8, x14]
+	WORD $0x4f89120d // fmla v13.4s, v16.4s, v9.s[0]
+	WORD $0x4fa7120e // fmla v14.4s, v16.4s, v7.s[1]
+	WORD $0x4f851a0f // fmla v15.4s, v16.4s, v5.s[2]
+	WORD $0x3cef6910 // ldr q16, [x8, x15]
+	WORD $0x4fa9120d // fmla v13.4s, v16.4s, v9.s[1]
+	WORD $0x4f871a0e // fmla v14.4s, v16.4s, v7.s[2]
+	WORD $0x4fa51a0f // fmla v15.4s, v16.4s, v5.s[3]
+	WORD $0x3cf06910 // ldr q16, [x8, x16]
+	WORD $0x4f891a0d // fmla v13.4s, v16.4s, v9.s[2]
+	WORD $0x4fa71a0e // fmla v14.4s, v16.4s, v7.s[3]
+	WORD $0x4f86120f // fmla v15.4s, v16.4s, v6.s[0]
+	WORD $0x3cf16910 // ldr q16, [x8, x17]
+	WORD $0x4fa91a0d // fmla v13.4s, v16.4s, v9.s[3]
+	WORD $0x4f88120e // fmla v14.4s, v16.4s, v8.s[0]
+	WORD $0x4fa6120f // fmla v15.4s, v16.4s, v6.s[1]
+	WORD $0x3cf36910 // ldr q16, [x8, x19]
+	WORD $0x4f8a120d // fmla v13.4s, v16.4s, v10.s[0]
+	WORD $0x4fa8120e // fmla v14.4s, v16.4s, v8.s[1]
+	WORD $0x4f861a0f // fmla v15.4s, v16.4s, v6.s[2]
+	WORD $0x3cf46910 // ldr q16, [x8, x20]
+	WORD $0x4faa120d // fmla v13.4s, v16.4s, v10.s[1]
+	WORD $0x4f881a0e // fmla v14.4s, v16.4s, v8.s[2]
+	WORD $0x4fa61a0f // fmla v15.4s, v16.4s, v6.s[3]
+	WORD $0x3ced6930 // ldr q16, [x9, x13]
+	WORD $0x4f8a1a0d // fmla v13.4s, v16.4s, v10.s[2]
+	WORD $0x4fa81a0e // fmla v14.4s, v16.4s, v8.s[3]
+	WORD $0x4f87120f // fmla v15.4s, v16.4s, v7.s[0]
+	WORD $0x3cee6930 // ldr q16, [x9, x14]
+	WORD $0x4faa1a0d // fmla v13.4s, v16.4s, v10.s[3]
+	WORD $0x4f89120e // fmla v14.4s, v16.4s, v9.s[0]
+	WORD $0x4fa7120f // fmla v15.4s, v16.4s, v7.s[1]
+	WORD $0x3cef6930 // ldr q16, [x9, x15]
+	WORD $0x4f8b120d // fmla v13.4s, v16.4s, v11.s[0]
+	WORD $0x4fa9120e // fmla v14.4s, v16.4s, v9.s[1]
+	WORD $0x4f871a0f // fmla v15.4s, v16.4s, v7.s[2]
+	WORD $0x3cf06930 // ldr q16, [x9, x16]
+	WORD $0x4fab120d // fmla v13.4s, v16.4s, v11.s[1]
+	WORD $0x4f891a0e // fmla v14.4s, v16.4s, v9.s[2]
+	WORD $0x4fa71a0f // fmla v15.4s, v16.4s, v7.s[3]
+	WORD $0x3cf16930 // ldr q16, [x9, x17]
+	WORD $0x4f8b1a0d // fmla v13.4s, v16.4s, v11.s[2]
+	WORD $0x4fa91a0e // fmla v14.4s, v16.4s, v9.s[3]
+	WORD $0x4f88120f // fmla v15.4s, v16.4s, v8.s[0]
+	WORD $0x3cf36930 // ldr q16, [x9, x19]
+	WORD $0x4fab1a0d // fmla v13.4s, v16.4s, v11.s[3]
+	WORD $0x4f8a120e // fmla v14.4s, v16.4s, v10.s[0]
+	WORD $0x4fa8120f // fmla v15.4s, v16.4s, v8.s[1]
+	WORD $0x3cf46930 // ldr q16, [x9, x20]
+	WORD $0x4f8c120d // fmla v13.4s, v16.4s, v12.s[0]
+	WORD $0x4faa120e // fmla v14.4s, v16.4s, v10.s[1]
+	WORD $0x4f881a0f // fmla v15.4s, v16.4s, v8.s[2]
+	WORD $0x3ced6950 // ldr q16, [x10, x13]
+	WORD $0x4f8a1a0e // fmla v14.4s, v16.4s, v10.s[2]
+	WORD $0x4fa81a0f // fmla v15.4s, v16.4s, v8.s[3]
+	WORD $0x3cee6950 // ldr q16, [x10, x14]
+	WORD $0x4faa1a0e // fmla v14.4s, v16.4s, v10.s[3]
+	WORD $0x4f89120f // fmla v15.4s, v16.4s, v9.s[0]
+	WORD $0x3cef6950 // ldr q16, [x10, x15]
+	WORD $0x4f8b120e // fmla v14.4s, v16.4s, v11.s[0]
+	WORD $0x4fa9120f // fmla v15.4s, v16.4s, v9.s[1]
+	WORD $0x3cf06950 // ldr q16, [x10, x16]
+	WORD $0x4fab120e // fmla v14.4s, v16.4s, v11.s[1]
+	WORD $0x4f891a0f // fmla v15.4s, v16.4s, v9.s[2]
+	WORD $0x3cf16950 // ldr q16, [x10, x17]
+	WORD $0x4f8b1a0e // fmla v14.4s, v16.4s, v11.s[2]
+	WORD $0x4fa91a0f // fmla v15.4s, v16.4s, v9.s[3]
+	WORD $0x3cf36950 // ldr q16, [x10, x19]
+	WORD $0x4fab1a0e // fmla v14.4s, v16.4s, v11.s[3]
+	WORD $0x4f8a120f // fmla v15.4s, v16.4s, v10.s[0]
+	WORD $0x3cf46950 // ldr q16, [x10, x20]
+	WORD $0x4f8c120e // fmla v14.4s, v16.4s, v12.s[0]
+	WORD $0x4faa120f // fmla v15.4s, v16.4s, v10.s[1]
+	WORD $0x3ced6970 // ldr q16, [x11, x13]
+	WORD $0x4f8a1a0f // fmla v15.4s, v16.4s, v10.s[2]
+	WORD $0x3cee6970 // ldr q16, [x11, x14]
+	WORD $0x4faa1a0f // fmla v15.4s, v16.4s, v10.s[3]
+	WORD $0x3cef6970 // ldr q16, [x11, x15]
+	WORD $0x4f8b120f // fmla v15.4s, v16.4s, v11.s[0]
+	WORD $0x3cf06970 // ldr q16, [x11, x16]
+	WORD $0x4fab120f // fmla v15.4s, v16.4s, v11.s[1]
+	WORD $0x3cf16970 // ldr q16, [x11, x17]
+	WORD $0x4f8b1a0f // fmla v15.4s, v16.4s, v11.s[2]
+	WORD $0x3cf36970 // ldr q16, [x11, x19]
+	WORD $0x4fab1a0f // fmla v15.4s, v16.4s, v11.s[3]
+	WORD $0x3cf46970 // ldr q16, [x11, x20]
+	WORD $0x4f8c120f // fmla v15.4s, v16.4s, v12.s[0]
+	MOVD 32(R0), R21
+	CMP $0, R21
 	BEQ unbiased2
-	MOVD 224(R0), R21
-	ADDS R21, R20
-	WORD $0xbd40028f // ldr s15, [x20]
-	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
-	WORD $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
-	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	MOVD 224(R0), R22
+	ADDS R22, R21
+	WORD $0xbd4002b0 // ldr s16, [x21]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	WORD $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
 unbiased2:
-	WORD $0xbd40c00f // ldr s15, [x0, #192]
-	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
-	WORD $0x6eade5f0 // fcmgt v16.4s, v15.4s, v13.4s
-	WORD $0x6eb01ded // bit v13.16b, v15.16b, v16.16b
-	WORD $0x6eaee5f0 // fcmgt v16.4s, v15.4s, v14.4s
-	WORD $0x6eb01dee // bit v14.16b, v15.16b, v16.16b
-	WORD $0xbd40c40f // ldr s15, [x0, #196]
-	WORD $0x4e0405ef // dup v15.4s, v15.s[0]
-	WORD $0x6eafe5b0 // fcmgt v16.4s, v13.4s, v15.4s
-	WORD $0x6eb01ded // bit v13.16b, v15.16b, v16.16b
-	WORD $0x6eafe5d0 // fcmgt v16.4s, v14.4s, v15.4s
-	WORD $0x6eb01dee // bit v14.16b, v15.16b, v16.16b
-	MOVD (R0), R20
-	MOVD 232(R0), R21
-	ADDS R21, R20
-	ADDS R1, R20
-	WORD $0x3d80028d // str q13, [x20]
-	MOVD 248(R0), R21
-	CMP $1, R21
+	WORD $0xbd40c010 // ldr s16, [x0, #192]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	WORD $0x6eade611 // fcmgt v17.4s, v16.4s, v13.4s
+	WORD $0x6eb11e0d // bit v13.16b, v16.16b, v17.16b
+	WORD $0x6eaee611 // fcmgt v17.4s, v16.4s, v14.4s
+	WORD $0x6eb11e0e // bit v14.16b, v16.16b, v17.16b
+	WORD $0x6eafe611 // fcmgt v17.4s, v16.4s, v15.4s
+	WORD $0x6eb11e0f // bit v15.16b, v16.16b, v17.16b
+	WORD $0xbd40c410 // ldr s16, [x0, #196]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	WORD $0x6eb0e5b1 // fcmgt v17.4s, v13.4s, v16.4s
+	WORD $0x6eb11e0d // bit v13.16b, v16.16b, v17.16b
+	WORD $0x6eb0e5d1 // fcmgt v17.4s, v14.4s, v16.4s
+	WORD $0x6eb11e0e // bit v14.16b, v16.16b, v17.16b
+	WORD $0x6eb0e5f1 // fcmgt v17.4s, v15.4s, v16.4s
+	WORD $0x6eb11e0f // bit v15.16b, v16.16b, v17.16b
+	MOVD (R0), R21
+	MOVD 232(R0), R22
+	ADDS R22, R21
+	ADDS R1, R21
+	WORD $0x3d8002ad // str q13, [x21]
+	MOVD 248(R0), R22
+	CMP $1, R22
 	BLE stored2
-	MOVD 80(R0), R21
-	ADDS R21, R20
-	WORD $0x3d80028e // str q14, [x20]
+	MOVD 80(R0), R22
+	ADDS R22, R21
+	WORD $0x3d8002ae // str q14, [x21]
+	MOVD 248(R0), R22
+	CMP $2, R22
+	BLE stored2
+	MOVD 80(R0), R22
+	ADDS R22, R21
+	WORD $0x3d8002af // str q15, [x21]
 stored2:
 	ADDS $16, R1
-	SUBS $1, R11
+	SUBS $1, R12
 	BNE inners
 lead:
-	MOVD 136(R0), R11
-	CMP $0, R11
+	MOVD 136(R0), R12
+	CMP $0, R12
 	BNE edge
 done:
-	MOVD $0, R11
-	MOVD R11, 256(R0)
-	MOVD 240(R0), R12
-	ADDS $2, R12
-	MOVD R12, 240(R0)
-	MOVD $2, R11
-	MOVD 80(R0), R12
-	MUL R12, R11
-	MOVD 232(R0), R12
-	ADDS R11, R12
-	MOVD R12, 232(R0)
-	MOVD 248(R0), R12
-	SUBS $2, R12
-	MOVD R12, 248(R0)
+	MOVD $0, R12
+	MOVD R12, 256(R0)
+	MOVD 240(R0), R13
+	ADDS $3, R13
+	MOVD R13, 240(R0)
+	MOVD $3, R12
+	MOVD 80(R0), R13
+	MUL R13, R12
+	MOVD 232(R0), R13
+	ADDS R12, R13
+	MOVD R13, 232(R0)
+	MOVD 248(R0), R13
+	SUBS $3, R13
+	MOVD R13, 248(R0)
 	BGT rows
-	MOVD 56(R0), R11
-	MOVD 200(R0), R12
-	ADDS R11, R12
-	MOVD R12, 200(R0)
-	MOVD 64(R0), R11
-	MOVD 208(R0), R12
-	ADDS R11, R12
-	MOVD R12, 208(R0)
-	MOVD 216(R0), R12
-	ADDS $196, R12
-	MOVD R12, 216(R0)
-	MOVD 224(R0), R12
-	ADDS $4, R12
-	MOVD R12, 224(R0)
-	MOVD 48(R0), R12
-	SUBS $1, R12
-	MOVD R12, 48(R0)
+	MOVD 56(R0), R12
+	MOVD 200(R0), R13
+	ADDS R12, R13
+	MOVD R13, 200(R0)
+	MOVD 64(R0), R12
+	MOVD 208(R0), R13
+	ADDS R12, R13
+	MOVD R13, 208(R0)
+	MOVD 216(R0), R13
+	ADDS $196, R13
+	MOVD R13, 216(R0)
+	MOVD 224(R0), R13
+	ADDS $4, R13
+	MOVD R13, 224(R0)
+	MOVD 48(R0), R13
+	SUBS $1, R13
+	MOVD R13, 48(R0)
 	BNE plane
 	RET

@@ -16,6 +16,7 @@ const (
 	convertRequantize
 	convertFloatToInt
 	convertIntToFloat
+	convertTwice
 	numConvert
 )
 
@@ -133,6 +134,19 @@ func intToFloat(dst []float32, src []int32) {
 	}
 }
 
+// Twice copies each element to two.
+func (v *Vector) Twice(dst [][2]uint32, src []uint32) {
+	n, _ := convert(v, convertTwice, dst, src, 0, 0)
+	twice(dst[n:], src[n:])
+}
+
+func twice(dst [][2]uint32, src []uint32) {
+	dst = dst[:len(src)]
+	for i, x := range src {
+		dst[i] = [2]uint32{x, x}
+	}
+}
+
 func slice[T any](p unsafe.Pointer, n int64) []T { return unsafe.Slice((*T)(p), n) }
 
 // vecConvertScalar is the Go code of VecConvert kernels.
@@ -153,6 +167,8 @@ func vecConvertScalar(a *ArgsVecConvert) {
 		requantize(slice[uint8](a.Dst, a.N), slice[int32](a.Src, a.N), a.Bias, a.Scale, a.Zero, a.Low)
 	case convertFloatToInt:
 		floatToInt(slice[int32](a.Dst, a.N), floats(a.Src, a.N))
+	case convertTwice:
+		twice(slice[[2]uint32](a.Dst, a.N), slice[uint32](a.Src, a.N))
 	case convertIntToFloat:
 		intToFloat(floats(a.Dst, a.N), slice[int32](a.Src, a.N))
 	}

@@ -27,6 +27,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertFloatToIntAVX2(a)
 	case VecConvertIntToFloatAVX2:
 		vecConvertIntToFloatAVX2(a)
+	case VecConvertTwiceAVX2:
+		vecConvertTwiceAVX2(a)
 	case VecConvertQuantizeU8AVX512:
 		vecConvertQuantizeU8AVX512(a)
 	case VecConvertQuantizeU8DivAVX512:
@@ -45,6 +47,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertFloatToIntAVX512(a)
 	case VecConvertIntToFloatAVX512:
 		vecConvertIntToFloatAVX512(a)
+	case VecConvertTwiceAVX512:
+		vecConvertTwiceAVX512(a)
 	default:
 		vecConvertScalar(a)
 	}
@@ -95,6 +99,11 @@ func vecConvertFloatToIntAVX2(a *ArgsVecConvert)
 //go:noescape
 func vecConvertIntToFloatAVX2(a *ArgsVecConvert)
 
+// vecConvertTwiceAVX2 is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertTwiceAVX2(a *ArgsVecConvert)
+
 // vecConvertQuantizeU8AVX512 is a VecConvert kernel.
 //
 //go:noescape
@@ -139,3 +148,8 @@ func vecConvertFloatToIntAVX512(a *ArgsVecConvert)
 //
 //go:noescape
 func vecConvertIntToFloatAVX512(a *ArgsVecConvert)
+
+// vecConvertTwiceAVX512 is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertTwiceAVX512(a *ArgsVecConvert)

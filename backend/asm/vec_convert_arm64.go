@@ -27,6 +27,8 @@ func (k VecConvert) Call(a *ArgsVecConvert) {
 		vecConvertFloatToIntNEON(a)
 	case VecConvertIntToFloatNEON:
 		vecConvertIntToFloatNEON(a)
+	case VecConvertTwiceNEON:
+		vecConvertTwiceNEON(a)
 	default:
 		vecConvertScalar(a)
 	}
@@ -76,3 +78,8 @@ func vecConvertFloatToIntNEON(a *ArgsVecConvert)
 //
 //go:noescape
 func vecConvertIntToFloatNEON(a *ArgsVecConvert)
+
+// vecConvertTwiceNEON is a VecConvert kernel.
+//
+//go:noescape
+func vecConvertTwiceNEON(a *ArgsVecConvert)

@@ -17,6 +17,7 @@ const (
 	VecConvertRequantizeAVX2
 	VecConvertFloatToIntAVX2
 	VecConvertIntToFloatAVX2
+	VecConvertTwiceAVX2
 	VecConvertQuantizeU8AVX512
 	VecConvertQuantizeU8DivAVX512
 	VecConvertDequantizeU8AVX512
@@ -26,6 +27,7 @@ const (
 	VecConvertRequantizeAVX512
 	VecConvertFloatToIntAVX512
 	VecConvertIntToFloatAVX512
+	VecConvertTwiceAVX512
 	VecConvertQuantizeU8NEON
 	VecConvertQuantizeU8DivNEON
 	VecConvertDequantizeU8NEON
@@ -35,6 +37,7 @@ const (
 	VecConvertRequantizeNEON
 	VecConvertFloatToIntNEON
 	VecConvertIntToFloatNEON
+	VecConvertTwiceNEON
 )
 
 // VecConvertKernels describes the kernels, by number.
@@ -49,6 +52,7 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertRequantizeAVX2", ISA: AVX2},
 	{Name: "vecConvertFloatToIntAVX2", ISA: AVX2},
 	{Name: "vecConvertIntToFloatAVX2", ISA: AVX2},
+	{Name: "vecConvertTwiceAVX2", ISA: AVX2},
 	{Name: "vecConvertQuantizeU8AVX512", ISA: AVX512},
 	{Name: "vecConvertQuantizeU8DivAVX512", ISA: AVX512},
 	{Name: "vecConvertDequantizeU8AVX512", ISA: AVX512},
@@ -58,6 +62,7 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertRequantizeAVX512", ISA: AVX512},
 	{Name: "vecConvertFloatToIntAVX512", ISA: AVX512},
 	{Name: "vecConvertIntToFloatAVX512", ISA: AVX512},
+	{Name: "vecConvertTwiceAVX512", ISA: AVX512},
 	{Name: "vecConvertQuantizeU8NEON", ISA: NEON},
 	{Name: "vecConvertQuantizeU8DivNEON", ISA: NEON},
 	{Name: "vecConvertDequantizeU8NEON", ISA: NEON},
@@ -67,4 +72,5 @@ var VecConvertKernels = [...]Kernel{
 	{Name: "vecConvertRequantizeNEON", ISA: NEON},
 	{Name: "vecConvertFloatToIntNEON", ISA: NEON},
 	{Name: "vecConvertIntToFloatNEON", ISA: NEON},
+	{Name: "vecConvertTwiceNEON", ISA: NEON},
 }

@@ -530,3 +530,32 @@ loop:
 	SUBS $16, R4
 	BNE loop
 	RET
+
+// func vecConvertTwiceNEON(a *ArgsVecConvert)
+TEXT ·vecConvertTwiceNEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	MOVD (R0), R2
+	MOVD 8(R0), R3
+	MOVD 16(R0), R4
+loop:
+	WORD $0x3dc00060 // ldr q0, [x3]
+	WORD $0x4e803804 // zip1 v4.4s, v0.4s, v0.4s
+	WORD $0x4e807805 // zip2 v5.4s, v0.4s, v0.4s
+	WORD $0xad001444 // stp q4, q5, [x2]
+	WORD $0x3dc00461 // ldr q1, [x3, #16]
+	WORD $0x4e813824 // zip1 v4.4s, v1.4s, v1.4s
+	WORD $0x4e817825 // zip2 v5.4s, v1.4s, v1.4s
+	WORD $0xad011444 // stp q4, q5, [x2, #32]
+	WORD $0x3dc00862 // ldr q2, [x3, #32]
+	WORD $0x4e823844 // zip1 v4.4s, v2.4s, v2.4s
+	WORD $0x4e827845 // zip2 v5.4s, v2.4s, v2.4s
+	WORD $0xad021444 // stp q4, q5, [x2, #64]
+	WORD $0x3dc00c63 // ldr q3, [x3, #48]
+	WORD $0x4e833864 // zip1 v4.4s, v3.4s, v3.4s
+	WORD $0x4e837865 // zip2 v5.4s, v3.4s, v3.4s
+	WORD $0xad031444 // stp q4, q5, [x2, #96]
+	ADDS $64, R3
+	ADDS $128, R2
+	SUBS $16, R4
+	BNE loop
+	RET

@@ -17,6 +17,8 @@ func (k VecRow) Call(a *ArgsVecRow) {
 		vecRowLayerNormAVX2(a)
 	case VecRowRMSNormAVX2:
 		vecRowRMSNormAVX2(a)
+	case VecRowSumAVX2:
+		vecRowSumAVX2(a)
 	case VecRowSoftmaxAVX512:
 		vecRowSoftmaxAVX512(a)
 	case VecRowLogSoftmaxAVX512:
@@ -25,6 +27,8 @@ func (k VecRow) Call(a *ArgsVecRow) {
 		vecRowLayerNormAVX512(a)
 	case VecRowRMSNormAVX512:
 		vecRowRMSNormAVX512(a)
+	case VecRowSumAVX512:
+		vecRowSumAVX512(a)
 	default:
 		vecRowScalar(a)
 	}
@@ -50,6 +54,11 @@ func vecRowLayerNormAVX2(a *ArgsVecRow)
 //go:noescape
 func vecRowRMSNormAVX2(a *ArgsVecRow)
 
+// vecRowSumAVX2 is a VecRow kernel.
+//
+//go:noescape
+func vecRowSumAVX2(a *ArgsVecRow)
+
 // vecRowSoftmaxAVX512 is a VecRow kernel.
 //
 //go:noescape
@@ -69,3 +78,8 @@ func vecRowLayerNormAVX512(a *ArgsVecRow)
 //
 //go:noescape
 func vecRowRMSNormAVX512(a *ArgsVecRow)
+
+// vecRowSumAVX512 is a VecRow kernel.
+//
+//go:noescape
+func vecRowSumAVX512(a *ArgsVecRow)

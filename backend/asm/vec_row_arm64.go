@@ -17,6 +17,8 @@ func (k VecRow) Call(a *ArgsVecRow) {
 		vecRowLayerNormNEON(a)
 	case VecRowRMSNormNEON:
 		vecRowRMSNormNEON(a)
+	case VecRowSumNEON:
+		vecRowSumNEON(a)
 	default:
 		vecRowScalar(a)
 	}
@@ -41,3 +43,8 @@ func vecRowLayerNormNEON(a *ArgsVecRow)
 //
 //go:noescape
 func vecRowRMSNormNEON(a *ArgsVecRow)
+
+// vecRowSumNEON is a VecRow kernel.
+//
+//go:noescape
+func vecRowSumNEON(a *ArgsVecRow)

@@ -1504,3 +1504,91 @@ DATA vecRowRMSNormAVX2Data<>+148(SB)/4, $0x3f800000
 DATA vecRowRMSNormAVX2Data<>+152(SB)/4, $0x3f800000
 DATA vecRowRMSNormAVX2Data<>+156(SB)/4, $0x3f800000
 GLOBL vecRowRMSNormAVX2Data<>(SB), RODATA|NOPTR, $160
+
+// func vecRowSumAVX2(a *ArgsVecRow)
+TEXT ·vecRowSumAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ 72(AX), SI
+	MOVQ SI, DI
+	SHRQ $4, DI
+	ANDQ $15, SI
+	LEAQ vecRowSumAVX2Data<>+64(SB), CX
+	MOVQ SI, SI
+	SHLQ $2, SI
+	SUBQ SI, CX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	MOVQ 8(AX), DX
+	MOVQ 56(AX), BX
+	MOVQ 80(AX), R8
+row:
+	VPXOR X2, X2, X2
+	VPXOR X3, X3, X3
+	XORQ CX, CX
+	MOVQ DI, R9
+	TESTQ R9, R9
+	JZ tail
+loop:
+	VMOVUPS (DX)(CX*1), Y4
+	VMOVUPS 32(DX)(CX*1), Y5
+	VADDPS Y4, Y2, Y2
+	VADDPS Y5, Y3, Y3
+	ADDQ $64, CX
+	DECQ R9
+	JNZ loop
+tail:
+	TESTQ SI, SI
+	JZ done
+	VMASKMOVPS (DX)(CX*1), Y0, Y4
+	VMASKMOVPS 32(DX)(CX*1), Y1, Y5
+	VADDPS Y4, Y2, Y2
+	VADDPS Y5, Y3, Y3
+done:
+	VADDPS Y3, Y2, Y2
+	VEXTRACTF128 $1, Y2, X6
+	VADDPS X6, X2, X2
+	VPERMILPS $14, X2, X6
+	VADDPS X6, X2, X2
+	VPERMILPS $1, X2, X6
+	VADDPS X6, X2, X2
+	VMOVSS X2, (BX)
+	ADDQ 96(AX), DX
+	ADDQ $4, BX
+	DECQ R8
+	JNZ row
+	VZEROUPPER
+	RET
+
+DATA vecRowSumAVX2Data<>+0(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+4(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+8(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+12(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+16(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+20(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+24(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+28(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+32(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+36(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+40(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+44(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+48(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+52(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+56(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+60(SB)/4, $0xffffffff
+DATA vecRowSumAVX2Data<>+64(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+68(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+72(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+76(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+80(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+84(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+88(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+92(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+96(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+100(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+104(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+108(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+112(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+116(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+120(SB)/4, $0x00000000
+DATA vecRowSumAVX2Data<>+124(SB)/4, $0x00000000
+GLOBL vecRowSumAVX2Data<>(SB), RODATA|NOPTR, $128

@@ -2,7 +2,7 @@
 
 package asm
 
-// VecRow is a function of rows: softmax, log softmax, layer norm or RMS norm. Each pass goes over all rows, so that
+// VecRow is a function of rows: softmax, log softmax, layer norm, RMS norm or, to Mean, the sum. Each pass goes over all rows, so that
 // a row does not wait for the result of its own reduction.
 type VecRow uint8
 
@@ -13,14 +13,17 @@ const (
 	VecRowLogSoftmaxAVX2
 	VecRowLayerNormAVX2
 	VecRowRMSNormAVX2
+	VecRowSumAVX2
 	VecRowSoftmaxAVX512
 	VecRowLogSoftmaxAVX512
 	VecRowLayerNormAVX512
 	VecRowRMSNormAVX512
+	VecRowSumAVX512
 	VecRowSoftmaxNEON
 	VecRowLogSoftmaxNEON
 	VecRowLayerNormNEON
 	VecRowRMSNormNEON
+	VecRowSumNEON
 )
 
 // VecRowKernels describes the kernels, by number.
@@ -30,12 +33,15 @@ var VecRowKernels = [...]Kernel{
 	{Name: "vecRowLogSoftmaxAVX2", ISA: AVX2},
 	{Name: "vecRowLayerNormAVX2", ISA: AVX2},
 	{Name: "vecRowRMSNormAVX2", ISA: AVX2},
+	{Name: "vecRowSumAVX2", ISA: AVX2},
 	{Name: "vecRowSoftmaxAVX512", ISA: AVX512},
 	{Name: "vecRowLogSoftmaxAVX512", ISA: AVX512},
 	{Name: "vecRowLayerNormAVX512", ISA: AVX512},
 	{Name: "vecRowRMSNormAVX512", ISA: AVX512},
+	{Name: "vecRowSumAVX512", ISA: AVX512},
 	{Name: "vecRowSoftmaxNEON", ISA: NEON},
 	{Name: "vecRowLogSoftmaxNEON", ISA: NEON},
 	{Name: "vecRowLayerNormNEON", ISA: NEON},
 	{Name: "vecRowRMSNormNEON", ISA: NEON},
+	{Name: "vecRowSumNEON", ISA: NEON},
 }

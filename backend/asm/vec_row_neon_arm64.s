@@ -3653,3 +3653,111 @@ DATA vecRowRMSNormNEONData<>+68(SB)/4, $0x3f800000
 DATA vecRowRMSNormNEONData<>+72(SB)/4, $0x3f800000
 DATA vecRowRMSNormNEONData<>+76(SB)/4, $0x3f800000
 GLOBL vecRowRMSNormNEONData<>(SB), RODATA|NOPTR, $80
+
+// func vecRowSumNEON(a *ArgsVecRow)
+TEXT ·vecRowSumNEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	MOVD 72(R0), R2
+	MOVD R2, R3
+	LSR $4, R3
+	AND $15, R2
+	MOVD 8(R0), R5
+	MOVD 56(R0), R6
+	MOVD 80(R0), R7
+row:
+	WORD $0x4f00e400 // movi v0.16b, #0x0
+	WORD $0x4f00e401 // movi v1.16b, #0x0
+	WORD $0x4f00e402 // movi v2.16b, #0x0
+	WORD $0x4f00e403 // movi v3.16b, #0x0
+	MOVD $0, R4
+	MOVD R3, R8
+	CMP $0, R8
+	BEQ tail
+loop:
+	ADD R4, R5, R9
+	WORD $0xad401524 // ldp q4, q5, [x9]
+	WORD $0xad411d26 // ldp q6, q7, [x9, #32]
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	ADDS $64, R4
+	SUBS $1, R8
+	BNE loop
+tail:
+	CMP $0, R2
+	BEQ done
+	ADD R4, R5, R8
+	WORD $0x4f00e404 // movi v4.16b, #0x0
+	WORD $0x4f00e405 // movi v5.16b, #0x0
+	WORD $0x4f00e406 // movi v6.16b, #0x0
+	WORD $0x4f00e407 // movi v7.16b, #0x0
+	TBZ $3, R2, few
+	WORD $0x3dc00104 // ldr q4, [x8]
+	WORD $0x3dc00505 // ldr q5, [x8, #16]
+	TBZ $2, R2, two
+	WORD $0x3dc00906 // ldr q6, [x8, #32]
+	TBZ $1, R2, odd
+	WORD $0xfd401907 // ldr d7, [x8, #48]
+	TBZ $0, R2, whole
+	ADD $56, R8, R9
+	WORD $0x4d408127 // ld1 {v7.s}[2], [x9]
+	B whole
+odd:
+	TBZ $0, R2, whole
+	WORD $0xbd403107 // ldr s7, [x8, #48]
+	B whole
+two:
+	TBZ $1, R2, odd2
+	WORD $0xfd401106 // ldr d6, [x8, #32]
+	TBZ $0, R2, whole
+	ADD $40, R8, R9
+	WORD $0x4d408126 // ld1 {v6.s}[2], [x9]
+	B whole
+odd2:
+	TBZ $0, R2, whole
+	WORD $0xbd402106 // ldr s6, [x8, #32]
+	B whole
+few:
+	TBZ $2, R2, none
+	WORD $0x3dc00104 // ldr q4, [x8]
+	TBZ $1, R2, odd3
+	WORD $0xfd400905 // ldr d5, [x8, #16]
+	TBZ $0, R2, whole
+	ADD $24, R8, R9
+	WORD $0x4d408125 // ld1 {v5.s}[2], [x9]
+	B whole
+odd3:
+	TBZ $0, R2, whole
+	WORD $0xbd401105 // ldr s5, [x8, #16]
+	B whole
+none:
+	TBZ $1, R2, odd4
+	WORD $0xfd400104 // ldr d4, [x8]
+	TBZ $0, R2, whole
+	ADD $8, R8, R9
+	WORD $0x4d408124 // ld1 {v4.s}[2], [x9]
+	B whole
+odd4:
+	TBZ $0, R2, whole
+	WORD $0xbd400104 // ldr s4, [x8]
+whole:
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+done:
+	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD $0x4e180408 // dup v8.2d, v0.d[1]
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	WORD $0x4e0c0408 // dup v8.4s, v0.s[1]
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	WORD $0xbd0000c0 // str s0, [x6]
+	MOVD 96(R0), R8
+	ADDS R8, R5
+	ADDS $4, R6
+	SUBS $1, R7
+	BNE row
+	RET

@@ -8,6 +8,7 @@ const (
 	rowLogSoftmax
 	rowLayerNorm
 	rowRMSNorm
+	rowSum
 	numRow
 )
 
@@ -42,6 +43,9 @@ func (v *Vector) LayerNorm(r *Rows) { v.rows(rowLayerNorm, r) }
 
 // RMSNorm writes x*inv of x = Src+Add+Bias, times Gamma plus Beta (fused), with inv = 1/sqrt(mean(x*x)+Eps).
 func (v *Vector) RMSNorm(r *Rows) { v.rows(rowRMSNorm, r) }
+
+// Sums writes to r.Mean the sum of each row of Src: Sum's.
+func (v *Vector) Sums(r *Rows) { v.rows(rowSum, r) }
 
 func (v *Vector) rows(f int, r *Rows) {
 	k := v.row
@@ -111,6 +115,13 @@ func vecRowScalar(a *ArgsVecRow) {
 			continue
 		case rowLogSoftmax:
 			logSoftmaxRow(dst, src)
+			continue
+		case rowSum:
+			var l lanes
+			for j, x := range src {
+				l[j&15] += x
+			}
+			rowOf(a.Mean, i, 1, 4)[0] = l.sum()
 			continue
 		}
 		gather(dst, src, add, bias, rowOf(a.Sum, i, a.N, a.DstStep))

@@ -72,14 +72,17 @@ func (j *poolFloats) DoAs(worker, lo, hi int) {
 		if st.hasKernel {
 			st.kernel.Run(n, y, x, nil, nil, backend.ActNone, 0, 0)
 		}
-		for i := range n {
-			out := y[i*st.out : (i+1)*st.out]
-			if plane := x[i*st.in : (i+1)*st.in]; st.o.global {
-				out[0] = k.Sum(plane)
-			} else if !st.hasKernel {
-				st.sums(out, plane, row)
+		if st.o.global {
+			k.SumRows(y, x, st.in)
+			k.Binary(backend.Div, y, y, st.counts)
+		} else {
+			for i := range n {
+				out := y[i*st.out : (i+1)*st.out]
+				if !st.hasKernel {
+					st.sums(out, x[i*st.in:(i+1)*st.in], row)
+				}
+				k.Binary(backend.Div, out, out, st.counts)
 			}
-			k.Binary(backend.Div, out, out, st.counts)
 		}
 		k.Binary(backend.Mul, y, y, []float32{st.from.scale})
 		if dst := st.y[p*st.out : (p+n)*st.out]; st.signed {

@@ -5,7 +5,7 @@ import "fmt"
 // windowShapes are the windows that depthwise convolution has kernels for: rows and columns, stride, and how many output
 // rows are computed at a time where there are 32 registers and with AVX2.
 var windowShapes = []struct{ kh, kw, stride, wide, narrow int }{
-	{3, 3, 1, 4, 4}, {3, 3, 2, 2, 2}, {5, 5, 1, 4, 2}, {5, 5, 2, 2, 2}, {7, 7, 1, 2, 2},
+	{3, 3, 1, 4, 4}, {3, 3, 2, 2, 2}, {5, 5, 1, 4, 2}, {5, 5, 2, 2, 2}, {7, 7, 1, 3, 3},
 }
 
 // depthwisePlanesFamily are the convolutions of planes, each with weights of its own.
@@ -83,6 +83,8 @@ func (p *planes) sums(w, acc []Reg) {
 				case row < 0 || row >= p.kh || j >= p.kw:
 				case p.ISA.arm():
 					p.Op("FMLA.4S", w[t/4].Lane(t%4), x, acc[r])
+				case p.evex() && w == nil:
+					p.Op("VFMADD231PS", At(from, 4*t).Bcst(), x, acc[r])
 				case w != nil:
 					p.Op("VFMADD231PS", x, w[t], acc[r])
 				default:

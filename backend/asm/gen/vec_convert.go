@@ -75,6 +75,7 @@ var convertFuncs = []struct {
 		v.op("VCVTDQ2PS", At(c.src, 0), c.x)
 		v.store(nil, c.x, At(c.dst, 0))
 	}},
+	{"Twice", 4, 8, nil, func(v *vec, c *convert) { v.twice(c) }},
 }
 
 // convert is a conversion's registers.
@@ -144,6 +145,31 @@ func (v *vec) dequantize(op string, c *convert) {
 	v.op("VCVTDQ2PS", c.x, c.x)
 	v.op("VMULPS", c.scale, c.x, c.x)
 	v.store(nil, c.x, At(c.dst, 0))
+}
+
+// twice stores each element twice.
+func (v *vec) twice(c *convert) {
+	lo, hi := v.V("lo"), v.V("hi")
+	if v.ISA.arm() {
+		for i, r := range c.x {
+			v.Op("LDR.Q", At(c.src, 16*i), r)
+			v.Op("ZIP1.4S", r, r, lo)
+			v.Op("ZIP2.4S", r, r, hi)
+			v.Op("STP.Q", lo, hi, At(c.dst, 32*i))
+		}
+	} else {
+		x, lo, hi := c.x[0].Y(), lo.Y(), hi.Y()
+		for i := range 2 {
+			v.Op("VMOVUPS", At(c.src, 32*i), x)
+			v.Op("VUNPCKLPS", x, x, lo)
+			v.Op("VUNPCKHPS", x, x, hi)
+			v.Op("VPERM2F128", Imm(0x20), hi, lo, x)
+			v.Op("VMOVUPS", x, At(c.dst, 64*i))
+			v.Op("VPERM2F128", Imm(0x31), hi, lo, x)
+			v.Op("VMOVUPS", x, At(c.dst, 64*i+32))
+		}
+	}
+	v.Free(lo, hi)
 }
 
 func vecConvertFamily() *Family {

@@ -5,7 +5,7 @@ var rowFuncs = []struct {
 	name string
 	body func(v *vec, s *span)
 }{
-	{"Softmax", softmaxRows}, {"LogSoftmax", logSoftmaxRows}, {"LayerNorm", layerNormRows}, {"RMSNorm", rmsNormRows},
+	{"Softmax", softmaxRows}, {"LogSoftmax", logSoftmaxRows}, {"LayerNorm", layerNormRows}, {"RMSNorm", rmsNormRows}, {"Sum", sumRows},
 }
 
 func vecRowFamily() *Family {
@@ -23,7 +23,7 @@ func vecRowFamily() *Family {
 	}}
 	f := &Family{
 		Name: "vec_row", Type: "VecRow", Args: args, Scalar: "vecRowScalar",
-		Doc: "VecRow is a function of rows: softmax, log softmax, layer norm or RMS norm. Each pass goes over all rows, so that\n" +
+		Doc: "VecRow is a function of rows: softmax, log softmax, layer norm, RMS norm or, to Mean, the sum. Each pass goes over all rows, so that\n" +
 			"a row does not wait for the result of its own reduction.",
 	}
 	for _, isa := range vecISAs {
@@ -93,6 +93,19 @@ func (v *vec) foldTo(op string, w wide, dst Reg) {
 	v.fold(op, w, tmp)
 	v.release(tmp)
 	v.Op("VMOVSS", w[0].X(), At(dst, 0))
+}
+
+// sumRows leaves the sums in Mean. What is outside a partial block adds 0, which no lane notices, as none is -0.
+func sumRows(v *vec, s *span) {
+	acc, x := v.wide("acc"), v.wide("x")
+	v.rows(func(p map[string]Reg) {
+		v.set(0, acc)
+		v.each(s, func(m *mask) {
+			v.load(m, s.at(p["Src"]), x)
+			v.op("VADDPS", x, acc, acc)
+		})
+		v.foldTo("VADDPS", acc, p["Mean"])
+	}, "Src", "Mean")
 }
 
 func softmaxRows(v *vec, s *span) {

@@ -9,7 +9,7 @@ import (
 
 func TestVecRow(t *testing.T) {
 	scalar := new(asm.Vector)
-	reference := []func(*asm.Rows){scalar.Softmax, scalar.LogSoftmax, scalar.LayerNorm, scalar.RMSNorm}
+	reference := []func(*asm.Rows){scalar.Softmax, scalar.LogSoftmax, scalar.LayerNorm, scalar.RMSNorm, scalar.Sums}
 	for i, k := range interpreted(vecRowFamily()) {
 		fn := i % len(rowFuncs)
 		norm := fn >= 2
