@@ -126,6 +126,12 @@ func (k *Kernels) transposePanel(panel, b []float32, K, cols, w, ldb int) {
 	}
 }
 
+// Panels is the number of panels, Columns are those of panels p0 to p1.
+func (p *PackedF32) Panels() int { return p.layout.panels(p.N) }
+
+// Columns are the columns of panels p0 to p1.
+func (p *PackedF32) Columns(p0, p1 int) (col0, col1 int) { return p.layout.span(p0, p1, p.N) }
+
 // Bytes is the memory of the packed matrix.
 func (p *PackedF32) Bytes() int64 { return 4 * int64(len(p.data)) }
 

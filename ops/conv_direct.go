@@ -73,13 +73,17 @@ func (o *conv) runRows(c *graph.RunCtx, st *convState, x, w, out, bias, z []floa
 }
 
 func (j *convRows) setOffsets() {
-	s := j.s
 	j.offsets.Reset()
+	addOffsets(&j.offsets, j.s, &j.in)
+}
+
+// addOffsets appends where the elements under the kernel lie, by channel of a group and kernel position.
+func addOffsets(o *backend.ConvOffsets, s *convShape, in *phases) {
 	for ch := range s.c / s.groups {
 		for kd := range s.axes[0].kernel {
 			for kh := range s.axes[1].kernel {
 				for kw := range s.axes[2].kernel {
-					j.offsets.Add(ch*j.in.plane + j.in.tap(kd*s.axes[0].dilate, kh*s.axes[1].dilate, kw*s.axes[2].dilate))
+					o.Add(ch*in.plane + in.tap(kd*s.axes[0].dilate, kh*s.axes[1].dilate, kw*s.axes[2].dilate))
 				}
 			}
 		}

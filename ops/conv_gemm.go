@@ -6,14 +6,6 @@ import (
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
-// fewPixels is the number of output positions up to which they are the rows of a product and not its columns, since a
-// panel of columns would be mostly empty; it takes fewChannels output channels for those to fill one better.
-const (
-	fewPixels   = 16
-	somePixels  = 64
-	fewChannels = 8
-)
-
 // convState is what a run of a convolution keeps.
 type convState struct {
 	product product
@@ -26,6 +18,8 @@ type convState struct {
 	planes  convPlanes
 	wino    convWinograd
 	thin    thinJob
+	pixels  pixelsJob
+	taps    tapsJob
 	offA    []int
 	offB    []int
 }
@@ -39,13 +33,16 @@ func (o *conv) runFloat32(c *graph.RunCtx) error {
 	if len(out) == 0 {
 		return nil
 	}
-	few := o.few != nil && s.fewPositions()
 	switch {
 	case s.groups == s.c && s.groups > 1:
 		return o.runDepthwise(c, st, x, w, out, bias, z)
-	case s.pointwise() && !few:
+	case o.wino != nil && s.winogradPays():
+		return o.runWinograd(c, st, x, out, bias, z)
+	case o.few != nil && s.pixelsPay():
+		return o.runPixels(c, st, x, out, bias, z)
+	case s.pointwise():
 		return o.runPointwise(c, st, x, w, out, bias, z)
-	case s.thinned() && !few:
+	case s.thinned():
 		if g, ok := planesOf(s.axes); ok && st.thin.kernel.Pool(o.l.k, g) {
 			st.thin.src, st.thin.dst = x, floatScratch(c, s.n*s.c*s.pix)
 			x = st.thin.dst
@@ -56,27 +53,15 @@ func (o *conv) runFloat32(c *graph.RunCtx) error {
 			}
 			return o.runPointwise(c, st, x, w, out, bias, z)
 		}
-	case o.wino != nil && s.winogradPays():
-		return o.runWinograd(c, st, x, out, bias, z)
 	}
 	x, err := o.spread(c, st, x)
 	if err != nil {
 		return err
 	}
-	if few {
+	if o.few != nil && s.pix == 1 && s.k > 0 && s.m/s.groups >= fewChannels {
 		return o.runFew(c, st, x, out, bias, z)
 	}
 	return o.runRows(c, st, x, w, out, bias, z)
-}
-
-// fewPositions reports whether output positions are better the rows of the product: there are very few, or some that
-// do not fill vectors and enough products that bringing them into order costs little beside them.
-func (s *convShape) fewPositions() bool {
-	m := s.m / s.groups
-	if s.k == 0 || m < fewChannels {
-		return false
-	}
-	return s.pix <= fewPixels || s.pix <= somePixels && s.pix%16 != 0 && s.pix%16 < 12 && s.k*m > 300*(s.k+m)
 }
 
 // runPointwise is a product with the input as it is.
@@ -143,11 +128,17 @@ func (j *thinJob) Do(lo, hi int) {
 
 // spread brings x to the layout of st.rows.in.
 func (o *conv) spread(c *graph.RunCtx, st *convState, x []float32) ([]float32, error) {
-	s, in := &st.shape, &st.rows.in
-	in.init(s.axes)
+	in := &st.rows.in
+	in.init(st.shape.axes)
 	if !in.copied {
 		return x, nil
 	}
+	return o.spreadTo(c, st, in, x)
+}
+
+// spreadTo brings x to a layout.
+func (o *conv) spreadTo(c *graph.RunCtx, st *convState, in *phases, x []float32) ([]float32, error) {
+	s := &st.shape
 	in.spaced()
 	st.copies = in.kernels(o.l.k, st.copies)
 	st.spread = spreadJob{in: in, src: x, dst: floatScratch(c, in.plane*s.n*s.c), kernels: st.copies}
@@ -175,34 +166,22 @@ func (j *spreadJob) Do(lo, hi int) {
 	}
 }
 
-// runFew multiplies rows of patches by the packed weights and transposes the small result.
+// fewChannels is the number of output channels from which a single output position is the row of a product.
+const fewChannels = 8
+
+// runFew multiplies the patch under the only output position by the packed weights.
 func (o *conv) runFew(c *graph.RunCtx, st *convState, x, out, bias, z []float32) error {
 	s, in := &st.shape, &st.rows
 	m := s.m / s.groups
-	o.few.once.Do(func() {
-		for g := range s.groups {
-			o.few.packs = append(o.few.packs, o.l.k.PackF32(o.w[g*m*s.k:], s.k, m, s.k, true))
-		}
-	})
+	o.packFew(s)
 	in.s = s
 	in.setOffsets()
-	rows, res := floatScratch(c, s.pix*s.k), out
-	if s.pix > 1 {
-		res = floatScratch(c, s.pix*m)
-	}
+	patch := floatScratch(c, s.k)
 	for b := range s.n * s.groups {
 		g := b % s.groups
-		plane := x[b*s.c/s.groups*in.in.plane:]
-		for i := range s.pix {
-			y := i / s.axes[2].out
-			at := in.in.row(y/s.axes[1].out, y%s.axes[1].out) + i%s.axes[2].out
-			in.offsets.Gather(rows[i*s.k:(i+1)*s.k], plane[at:])
-		}
-		y := out[b*m*s.pix : (b+1)*m*s.pix]
-		if s.pix == 1 {
-			res = y
-		}
-		st.gemm = backend.GemmF32{M: s.pix, A: rows, LDA: s.k, B: o.few.packs[g], C: res, LDC: m}
+		in.offsets.Gather(patch, x[b*s.c/s.groups*in.in.plane:])
+		y := out[b*m : (b+1)*m]
+		st.gemm = backend.GemmF32{M: 1, A: patch, LDA: s.k, B: o.few.packs[g], C: y, LDC: m}
 		if bias != nil {
 			st.gemm.Epi.Bias = bias[g*m : (g+1)*m]
 		}
@@ -212,14 +191,21 @@ func (o *conv) runFew(c *graph.RunCtx, st *convState, x, out, bias, z []float32)
 		if err := runGemm(c, o.l.k, &st.gemm); err != nil {
 			return err
 		}
-		if s.pix > 1 {
-			transposeInto(y, res, s.pix, m, m)
-		}
 		if z != nil {
-			o.finish(y, z[b*m*s.pix:(b+1)*m*s.pix])
+			o.finish(y, z[b*m:(b+1)*m])
 		}
 	}
 	return nil
+}
+
+// packFew packs the weights, when the first output comes for which they are needed packed.
+func (o *conv) packFew(s *convShape) {
+	o.few.once.Do(func() {
+		m := s.m / s.groups
+		for g := range s.groups {
+			o.few.packs = append(o.few.packs, o.l.k.PackF32(o.w[g*m*s.k:], s.k, m, s.k, true))
+		}
+	})
 }
 
 // finish adds z and applies the function to results that have their bias.

@@ -80,6 +80,12 @@ func TestConv(t *testing.T) {
 		{x: []int{1, 8, 100}, w: []int{16, 8, 5}, pads: []int{4, 0}},
 		{x: []int{1, 8, 100}, w: []int{8, 1, 5}, groups: 8, dilations: []int{3}},
 		{x: []int{1, 8, 9}, w: []int{8, 8, 3}, dilations: []int{2}},
+		// output channels in vectors
+		{x: []int{2, 32, 7, 9}, w: []int{40, 32, 3, 3}, strides: []int{2, 2}, pads: []int{1, 1, 1, 1}},
+		{x: []int{1, 32, 3, 3}, w: []int{32, 32, 3, 3}, pads: []int{1, 1, 1, 1}},
+		{x: []int{2, 64, 5, 14}, w: []int{96, 32, 3, 3}, groups: 2, dilations: []int{2, 3}, pads: []int{2, 3, 2, 3}},
+		{x: []int{1, 130, 7, 7}, w: []int{64, 130, 1, 1}},
+		{x: []int{1, 70, 250}, w: []int{48, 70, 5}, dilations: []int{4}},
 		{x: []int{1, 2, 5, 6, 7}, w: []int{3, 2, 3, 2, 3}, strides: []int{1, 2, 1}, pads: []int{1, 0, 1, 1, 1, 0}},
 		{x: []int{1, 2, 5, 6, 7}, w: []int{2, 1, 3, 2, 3}, groups: 2, strides: []int{2, 1, 2}, pads: []int{1, 0, 1, 1, 1, 0}},
 	} {
@@ -144,6 +150,7 @@ func TestFusedConv(t *testing.T) {
 		{[]int{2, 6, 9, 10}, []int{8, 3, 2, 3}, 2},
 		{[]int{2, 6, 3, 4}, []int{8, 3, 2, 3}, 2},
 		{[]int{2, 6, 9, 10}, []int{6, 1, 2, 3}, 6},
+		{[]int{2, 32, 7, 9}, []int{32, 32, 3, 3}, 1},
 	} {
 		x, w, b := ramp(t, tc.x...), ramp(t, tc.w...), ramp(t, tc.w[0])
 		plain := slowConv(t, x, w, b, tc.groups, nil, nil, nil)

@@ -36,3 +36,18 @@ func TestDepthwise(t *testing.T) {
 		}
 	})
 }
+
+func TestPixelsF32(t *testing.T) {
+	testKernels(t, asm.PixelsF32Kernels[:], func(t *testing.T, i int, d asm.Kernel) {
+		for _, g := range asmtest.PixelsCases(d) {
+			a := g.Pixels
+			asm.PixelsF32(i).Reference(&a)
+			want := g.Take()
+			a = g.Pixels
+			asm.PixelsF32(i).Call(&a)
+			if err := g.Diff(g.Take(), want); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -25,6 +25,20 @@ func TestConv(t *testing.T) {
 			}
 		})
 	}
+	for i, k := range interpreted(pixelsFamily()) {
+		t.Run(k.Name, func(t *testing.T) {
+			t.Parallel()
+			for _, g := range asmtest.PixelsCases(asm.PixelsF32Kernels[i+1]) {
+				a := g.Pixels
+				asm.PixelsF32(i + 1).Reference(&a)
+				want := g.Take()
+				run(t, k, buffered(t, g.Pixels, g.Buffers))
+				if err := g.Diff(g.Take(), want); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
 	for _, k := range interpreted(depthwiseFamily()) {
 		for i, g := range asmtest.DepthwiseCases() {
 			if i%7 > 1 { // natively all are run
@@ -71,7 +85,7 @@ func TestConvArgsLayout(t *testing.T) {
 	for _, x := range []struct {
 		args *Args
 		typ  reflect.Type
-	}{{convArgs, reflect.TypeFor[asm.ArgsConv]()}, {depthwiseFamily().Args, reflect.TypeFor[asm.ArgsDepthwise]()}} {
+	}{{convArgs, reflect.TypeFor[asm.ArgsConv]()}, {pixelsArgs, reflect.TypeFor[asm.ArgsPixels]()}, {depthwiseFamily().Args, reflect.TypeFor[asm.ArgsDepthwise]()}} {
 		for i := range x.typ.NumField() {
 			f := x.typ.Field(i)
 			if unsafe.Sizeof(uintptr(0)) == 8 && int(f.Offset) != x.args.offset(f.Name) {

@@ -13,7 +13,7 @@ func families() []*Family {
 		gemmU8S8Family(), gemmF32Family(), gemmF16Family(),
 		gemmU8C8Family(), restFamily(), columnsFamily(),
 		widenFamily(), signedFamily(), pairFamily(), transposeFamily(), interleaveFamily(), turnFamily(), requantizeFamily(),
-		convFamily(), depthwiseFamily(), depthwisePlanesFamily(), poolPlanesFamily(), winogradFamily(), patchesFamily(),
+		convFamily(), pixelsFamily(), depthwiseFamily(), depthwisePlanesFamily(), poolPlanesFamily(), winogradFamily(), patchesFamily(),
 	}, vecFamilies()...)
 }
 
