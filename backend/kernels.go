@@ -28,6 +28,7 @@ type Kernels struct {
 	columnsFew     asm.Columns
 	nbits          asm.NBits
 	widenNBits     asm.WidenNBits
+	rotary         asm.Rotary
 	packs          PackCache // nil: none
 	bindRows       int       // rows up to which a product reads a float32 B in place
 }

@@ -62,15 +62,15 @@ func All() []*Kernels {
 		case asm.NEON:
 			k.transpose, k.turn = asm.TransposeNEON, [2]asm.Turn{asm.Turn8NEON, asm.Turn16NEON}
 			k.requantize = [2]asm.Requantize{asm.RequantizeColumnsNEON, asm.RequantizeRowsNEON}
-			k.nbits, k.widenNBits = asm.NBitsNEON, asm.WidenNBitsNEON
+			k.nbits, k.widenNBits, k.rotary = asm.NBitsNEON, asm.WidenNBitsNEON, asm.RotaryNEON
 		}
 		switch t.floats {
 		case asm.AVX2:
 			k.requantize = [2]asm.Requantize{asm.RequantizeColumnsAVX2, asm.RequantizeRowsAVX2}
-			k.nbits, k.widenNBits = asm.NBitsAVX2, asm.WidenNBitsAVX2
+			k.nbits, k.widenNBits, k.rotary = asm.NBitsAVX2, asm.WidenNBitsAVX2, asm.RotaryAVX2
 		case asm.AVX512:
 			k.requantize = [2]asm.Requantize{asm.RequantizeColumnsAVX512, asm.RequantizeRowsAVX512}
-			k.nbits, k.widenNBits = asm.NBitsAVX512, asm.WidenNBitsAVX512
+			k.nbits, k.widenNBits, k.rotary = asm.NBitsAVX512, asm.WidenNBitsAVX512, asm.RotaryAVX512
 		}
 		switch t.ints {
 		case asm.AVX2:

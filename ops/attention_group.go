@@ -246,9 +246,7 @@ func (o *groupQuery) turn(c *graph.RunCtx, j *attention, first bool) error {
 			if at < 0 || at >= shape[0] {
 				return fmt.Errorf("position %d is not in cos_cache %v", at, c.In[gqaCos])
 			}
-			for h := range x.heads {
-				turn(out.at(b, h, s)[:j.d], x.v.at(b, h, s)[:j.d], cos[at*shape[1]:(at+1)*shape[1]], sin[at*shape[1]:(at+1)*shape[1]], o.interleaved)
-			}
+			turnHeads(j.k, &out, x.v, b, s, x.heads, j.d, cos[at*shape[1]:(at+1)*shape[1]], sin[at*shape[1]:(at+1)*shape[1]], o.interleaved)
 		}
 		*x.v = out
 	}

@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 
+	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -10,7 +11,7 @@ import (
 func rotaries(l lib) []graph.Def {
 	return []graph.Def{
 		{Op: "RotaryEmbedding", Since: 23, New: l.newRotary, Types: attentionTypes},
-		{Domain: "qrun", Op: "Rotary", Since: 1, New: newFusedRotary, Types: dtypes{tensor.Float32}},
+		{Domain: "qrun", Op: "Rotary", Since: 1, New: l.newFusedRotary, Types: dtypes{tensor.Float32}},
 		{Domain: "com.microsoft", Op: "RotaryEmbedding", Since: 1, New: l.newContribRotary, Types: attentionTypes},
 	}
 }
@@ -159,13 +160,15 @@ func (o *rotary) runFloat32(c *graph.RunCtx) error {
 		}
 		j.start = o.contrib && c.In[o.pos].Rank() == 1
 	}
-	err := c.For(batch*j.seq, 1+2048/(1+j.heads*j.size), j)
+	j.k = o.l.k
+	err := c.For(batch*j.seq, 1+4096/(1+j.heads*j.size), j)
 	*j = turning{}
 	return err
 }
 
 // turning is the job of a rotary, by positions.
 type turning struct {
+	k                *backend.Kernels
 	src, dst         headView
 	heads, seq, size int
 	half             int // pairs that are turned
@@ -186,23 +189,25 @@ func (j *turning) Do(lo, hi int) {
 			at = int(j.pos[i])
 		}
 		cos, sin := j.cos[at*j.half:(at+1)*j.half], j.sin[at*j.half:(at+1)*j.half]
-		for h := range j.heads {
-			turn(j.dst.at(b, h, s)[:j.size], j.src.at(b, h, s)[:j.size], cos, sin, j.interleaved)
-		}
+		turnHeads(j.k, &j.dst, &j.src, b, s, j.heads, j.size, cos, sin, j.interleaved)
 	}
 }
 
-// turn rotates the first len(cos) pairs of src; dst may be src.
-func turn(dst, src, cos, sin []float32, interleaved bool) {
+// turnHeads rotates the first len(cos) pairs of all heads of position s of entry b; dst may be src.
+func turnHeads(k *backend.Kernels, dst, src *headView, b, s, heads, size int, cos, sin []float32, interleaved bool) {
 	n := len(cos)
-	copy(dst[2*n:], src[2*n:])
-	for i := range n {
-		a, b := i, i+n
+	if heads > 0 && !interleaved {
+		k.TurnHalves(&backend.Turns{Dst: dst.at(b, 0, s), DstStep: dst.head, X: src.at(b, 0, s), XStep: src.head, Rows: heads, Half: n, Cos: cos, Sin: sin})
+	}
+	for h := range heads {
+		to, from := dst.at(b, h, s)[:size], src.at(b, h, s)[:size]
 		if interleaved {
-			a, b = 2*i, 2*i+1
+			for i := range n {
+				x, y := from[2*i], from[2*i+1]
+				to[2*i] = float32(cos[i]*x) - float32(sin[i]*y)
+				to[2*i+1] = float32(sin[i]*x) + float32(cos[i]*y)
+			}
 		}
-		x, y := src[a], src[b]
-		dst[a] = float32(cos[i]*x) - float32(sin[i]*y)
-		dst[b] = float32(sin[i]*x) + float32(cos[i]*y)
+		copy(to[2*n:], from[2*n:])
 	}
 }

@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 
+	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -16,14 +17,15 @@ import (
 // turned(x) is [-second half, first half], or [-x1, x0, -x3, x2, ...] when interleaved. Y is [d0, d1, d2, n]; cos and sin
 // have a last dimension of size and broadcast over the others.
 type fusedRotary struct {
+	l           lib
 	swap        bool
 	size        int
 	interleaved bool
 }
 
-func newFusedRotary(a *graph.Attrs) (graph.Op, error) {
+func (l lib) newFusedRotary(a *graph.Attrs) (graph.Op, error) {
 	a.Require("size")
-	o := &fusedRotary{swap: a.OneOf("layout", "bhsd", "bshd") == "bshd", size: int(a.Int("size", 0)), interleaved: a.Bool("interleaved", false)}
+	o := &fusedRotary{l: l, swap: a.OneOf("layout", "bhsd", "bshd") == "bshd", size: int(a.Int("size", 0)), interleaved: a.Bool("interleaved", false)}
 	if o.size < 2 || o.size%2 != 0 {
 		return nil, fmt.Errorf("attribute size=%d, want an even number", o.size)
 	}
@@ -74,11 +76,18 @@ func (o *fusedRotary) Run(c *graph.RunCtx) error {
 	}
 	j := graph.State[rotaryRows](c)
 	s := y.Shape()
-	*j = rotaryRows{dims: [3]int(s), n: s[3], size: o.size, interleaved: o.interleaved, dst: tensor.View[float32](y)}
+	*j = rotaryRows{k: o.l.k, units: [3]int(s), rows: 1, n: s[3], size: o.size, interleaved: o.interleaved, dst: tensor.View[float32](y)}
+	j.step[3] = [3]int{s[1] * s[2] * s[3], s[2] * s[3], s[3]}
 	for i, t := range c.In {
 		j.src[i], j.step[i] = tensor.View[float32](t), rowSteps(t.Shape(), i == 0 && o.swap)
 	}
-	err := c.For(s[0]*s[1]*s[2], 1+4096/s[3], j)
+	for axis := 1; axis < 3 && j.rows == 1; axis++ {
+		if j.step[1][axis] == 0 && j.step[2][axis] == 0 {
+			j.rows, j.units[axis] = s[axis], 1
+			j.rowStep, j.dstStep = j.step[0][axis], j.step[3][axis]
+		}
+	}
+	err := c.For(j.units[0]*j.units[1]*j.units[2], 1+8192/(j.rows*s[3]), j)
 	*j = rotaryRows{}
 	return err
 }
@@ -98,42 +107,38 @@ func rowSteps(shape []int, swap bool) (steps [3]int) {
 	return steps
 }
 
-// rotaryRows is the job of a fusedRotary, by rows of the result.
+// rotaryRows is the job of a fusedRotary, by units of rows that have the same angles.
 type rotaryRows struct {
+	k           *backend.Kernels
 	dst         []float32
 	src         [3][]float32 // X, cos, sin
-	step        [3][3]int
-	dims        [3]int
+	step        [4][3]int    // of these and of dst
+	units       [3]int
+	rows        int // of a unit
+	rowStep     int // between them in X
+	dstStep     int
 	n, size     int
 	interleaved bool
 }
 
 func (j *rotaryRows) Do(lo, hi int) {
-	for r := lo; r < hi; r++ {
-		a, b, c := r/(j.dims[1]*j.dims[2]), r/j.dims[2]%j.dims[1], r%j.dims[2]
-		var row [3][]float32
+	for u := lo; u < hi; u++ {
+		a, b, c := u/(j.units[1]*j.units[2]), u/j.units[2]%j.units[1], u%j.units[2]
+		var at [4]int
 		for i, s := range &j.step {
-			row[i] = j.src[i][a*s[0]+b*s[1]+c*s[2]:]
+			at[i] = a*s[0] + b*s[1] + c*s[2]
 		}
-		dst, x := j.dst[r*j.n:(r+1)*j.n], row[0][:j.n]
-		if j.interleaved {
-			turnPairs(dst[:j.size], x, row[1], row[2])
-		} else {
-			turnHalves(dst[:j.size], x, row[1], row[2])
+		dst, x, cos, sin := j.dst[at[3]:], j.src[0][at[0]:], j.src[1][at[1]:][:j.size], j.src[2][at[2]:][:j.size]
+		if !j.interleaved {
+			j.k.TurnHalves(&backend.Turns{Dst: dst, DstStep: j.dstStep, X: x, XStep: j.rowStep, Rows: j.rows, Half: j.size / 2, Cos: cos, Sin: sin})
 		}
-		copy(dst[j.size:], x[j.size:])
-	}
-}
-
-// turnHalves turns elements whose partner is half their number away, by an angle for each.
-func turnHalves(dst, x, cos, sin []float32) {
-	h := len(dst) / 2
-	d0, d1, x0, x1 := dst[:h], dst[h:][:h], x[:h], x[h:][:h]
-	c0, c1, s0, s1 := cos[:h], cos[h:][:h], sin[:h], sin[h:][:h]
-	for i, a := range x0 {
-		b := x1[i]
-		d0[i] = float32(a*c0[i]) - float32(b*s0[i])
-		d1[i] = float32(b*c1[i]) + float32(a*s1[i])
+		for r := range j.rows {
+			to, from := dst[r*j.dstStep:][:j.n], x[r*j.rowStep:][:j.n]
+			if j.interleaved {
+				turnPairs(to[:j.size], from, cos, sin)
+			}
+			copy(to[j.size:], from[j.size:])
+		}
 	}
 }
 

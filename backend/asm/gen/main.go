@@ -9,7 +9,7 @@ import (
 // families are all kernels, in the order of their files.
 func families() []*Family {
 	return append([]*Family{
-		peakFamily(), readFamily(), nbitsFamily(), widenNBitsFamily(),
+		peakFamily(), readFamily(), nbitsFamily(), widenNBitsFamily(), rotaryFamily(),
 		gemmU8S8Family(), gemmF32Family(), gemmF16Family(),
 		gemmU8C8Family(), restFamily(), columnsFamily(),
 		widenFamily(), signedFamily(), pairFamily(), transposeFamily(), interleaveFamily(), turnFamily(), requantizeFamily(),
