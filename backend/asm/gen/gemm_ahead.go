@@ -46,3 +46,36 @@ func (t *tile) panelAhead(n Reg) (taken []Reg, fetch func(steps int)) {
 		t.Op("ADDQ", Imm(64*steps), next)
 	}
 }
+
+// next is what is multiplied after the steps of K at b by all tiles, and lies behind them: each tile prefetches a part
+// of it, so that no tile waits for B from beyond the second cache level.
+func (t *amx) next(b Reg) []Reg {
+	if !t.two {
+		return nil
+	}
+	p, i := t.Load("Steps"), t.Load("Tiles")
+	t.Op("SUBQ", t.Field("LeftA"), i)
+	t.Op("ANDQ", Imm(3), i)
+	t.Op("SHLQ", Imm(9), i)
+	t.Op("SHLQ", Imm(11), p)
+	t.Op("ADDQ", b, p)
+	t.Op("ADDQ", i, p)
+	t.Free(i)
+	return []Reg{p}
+}
+
+// prefetch fetches the tile's part for a step, a quarter. With one or two tiles nothing is fetched: all of B in so few
+// steps is more than they gain.
+func (t *amx) prefetch(next []Reg) {
+	if next == nil {
+		return
+	}
+	few := t.Label("fewTiles")
+	t.Op("CMPQ", t.Field("Tiles"), Imm(3))
+	t.Op("JL", few)
+	for i := range amxStep / 64 / 4 {
+		t.Op("PREFETCHT1", At(next[0], 64*i))
+	}
+	t.Op("ADDQ", Imm(amxStep), next[0])
+	t.Bind(few)
+}
