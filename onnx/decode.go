@@ -31,7 +31,9 @@ func decodeModel(data []byte) (*ModelProto, error) {
 	EachTensor(m, func(t *TensorProto) {
 		if t.RawData != nil {
 			i, _ := protowire.ConsumeVarint(t.RawData)
-			t.RawData = raws[i]
+			if t.RawData = raws[i].data; raws[i].floats {
+				t.FloatData, t.RawData = floatsOf(raws[i].data), nil
+			}
 		}
 	})
 	return m, nil
