@@ -90,19 +90,23 @@ func remapRows[T any](j *remap, dst, src []T, value T, lo, hi int) {
 	last := len(j.out) - 1
 	n, m := j.in[last], j.out[last]
 	from := j.from[last]
-	before := -1
+	before, base, at, y := -1, 0, 0, 0
+	var rows []int
+	if last > 0 {
+		rows = j.from[last-1]
+	}
 	for r := lo; r < hi; r++ {
 		row := dst[r*m : (r+1)*m]
-		at, outer, stride := 0, r, n
-		for a := last - 1; a >= 0 && at >= 0; a-- {
-			k := j.from[a][outer%j.out[a]]
-			outer /= j.out[a]
-			if k < 0 {
-				at = -1
-				break
+		if last > 0 {
+			if r == lo || y == len(rows) {
+				y, base = r%len(rows), j.plane(r/len(rows))
 			}
-			at += k * stride
-			stride *= j.in[a]
+			if at = base; base >= 0 && rows[y] >= 0 {
+				at += rows[y] * n
+			} else {
+				at = -1
+			}
+			y++
 		}
 		if at < 0 {
 			before = -1
@@ -144,6 +148,22 @@ func wordsOf[T any](s []T) []uint32 {
 // pairsOf is the memory of pairs of elements of four bytes.
 func pairsOf[T any](s []T) [][2]uint32 {
 	return unsafe.Slice((*[2]uint32)(unsafe.Pointer(unsafe.SliceData(s))), len(s)/2)
+}
+
+// plane is where the rows of a result's outer index p start in the source, -1 if they are a constant.
+func (j *remap) plane(p int) int {
+	inner := len(j.out) - 2
+	at, stride := 0, j.in[inner]*j.in[inner+1]
+	for a := inner - 1; a >= 0; a-- {
+		k := j.from[a][p%j.out[a]]
+		p /= j.out[a]
+		if k < 0 {
+			return -1
+		}
+		at += k * stride
+		stride *= j.in[a]
+	}
+	return at
 }
 
 func remapEach[T any](row, src []T, from []int, at int, value T) {
