@@ -50,6 +50,12 @@ func unaryMath(l lib) []graph.Def {
 		case noKernel, backend.Exp, backend.Log, backend.Erf:
 			u.grain = grainCostly
 		}
+		switch o.name {
+		case "Sin":
+			u.narrow = sin32
+		case "Cos":
+			u.narrow = cos32
+		}
 		defs = append(defs, graph.Def{Op: o.name, Since: o.since, Types: o.types, New: func(a *graph.Attrs) (graph.Op, error) {
 			ignoreConsumed(a)
 			return u, nil
@@ -84,6 +90,7 @@ type unary struct {
 	kern   backend.Unary
 	p0, p1 float32
 	f      func(float64) float64
+	narrow func(float32) float32 // f for float32; nil: f rounded
 	ints   intFuncs
 	grain  int
 }
@@ -114,6 +121,9 @@ func (o unary) Run(c *graph.RunCtx) error {
 			return o.runUnary(c, o.kern, o.p0, o.p1, o.grain)
 		}
 		return runMap(c, o.grain, func() func(float32) float32 {
+			if o.narrow != nil {
+				return o.narrow
+			}
 			return func(x float32) float32 { return float32(o.f(float64(x))) }
 		})
 	case tensor.Float64:
