@@ -66,7 +66,7 @@ func (g *ConvF32) Run(k *Kernels) {
 func (g *ConvF32) tiles(k *Kernels) {
 	l := &k.f32
 	p := plan{m: g.M, n: g.N, k: len(g.Offsets.bytes)}
-	if kernels, ok := l.patches(); ok && g.M >= packedRows && p.k > 0 {
+	if kernels, ok := l.patches(); ok && g.M >= packedRows && p.k > l.packedDepth() {
 		g.packed(k, &p, kernels)
 		return
 	}
@@ -75,6 +75,15 @@ func (g *ConvF32) tiles(k *Kernels) {
 
 // packedRows is the number of rows from which packing what the kernel moves over costs less than reading it in place.
 const packedRows = 24
+
+// packedDepth is the number of steps up to which a panel is read in place by all rows: its lines of memory stay in the
+// cache, and a panel of half a kilobyte costs less to read than to copy.
+func (l *layout) packedDepth() int {
+	if l.isa == asm.AVX2 {
+		return 1200
+	}
+	return 320
+}
 
 // convWeights is how many bytes of weights are swept over all columns at a time, convRows of how many rows at least.
 const (
@@ -155,7 +164,20 @@ func (g *ConvF32) multiply(k *Kernels, b *PackedF32, row0, row1, col int) {
 //go:noinline
 func (g *ConvF32) inPlace(k *Kernels, p *plan) {
 	l := &k.f32
-	l.sweep(p, 0, g.M, 0, l.panels(g.N), func(c part) {
+	rows := g.M
+	if p.k < shallow { // few rows at a time, as writing many at once costs more than reading the input again
+		rows = l.mr * 2
+	}
+	for row := 0; row < g.M; row += rows {
+		g.rowsInPlace(l, p, row, min(row+rows, g.M))
+	}
+}
+
+// shallow is a number of steps below which a product takes less time than writing its results.
+const shallow = 64
+
+func (g *ConvF32) rowsInPlace(l *layout, p *plan, row0, row1 int) {
+	l.sweep(p, row0, row1, 0, l.panels(g.N), func(c part) {
 		var e asm.ArgsGemm
 		g.Epi.set(&e, c.row, c.col)
 		args := asm.ArgsConv{
