@@ -138,18 +138,49 @@ func boolRow(f comparison) func(dst []bool, a, b []bool) {
 	if f == cmpEqual {
 		return equalRow[bool]
 	}
-	op := func(x, y bool) bool { return x != y }
-	switch f {
-	case cmpAnd:
-		op = func(x, y bool) bool { return x && y }
-	case cmpOr:
-		op = func(x, y bool) bool { return x || y }
-	}
 	return func(dst, a, b []bool) {
-		sa, sb := step(a), step(b)
-		for i := range dst {
-			dst[i] = op(a[i*sa], b[i*sb])
+		if len(a) == 1 {
+			a, b = b, a
 		}
+		if len(b) == 1 {
+			boolWith(f, dst, a, b[0])
+			return
+		}
+		a, b = a[:len(dst)], b[:len(dst)]
+		switch f {
+		case cmpAnd:
+			for i, x := range a {
+				dst[i] = b2i(x)&b2i(b[i]) != 0
+			}
+		case cmpOr:
+			for i, x := range a {
+				dst[i] = b2i(x)|b2i(b[i]) != 0
+			}
+		default:
+			for i, x := range a {
+				dst[i] = x != b[i]
+			}
+		}
+	}
+}
+
+// boolWith is And, Or or Xor of each of a, which may be one for all, and y.
+func boolWith(f comparison, dst, a []bool, y bool) {
+	if f == cmpAnd && !y || f == cmpOr && y {
+		for i := range dst {
+			dst[i] = y
+		}
+		return
+	}
+	flip := f == cmpXor && y
+	if len(a) == 1 {
+		for i := range dst {
+			dst[i] = a[0] != flip
+		}
+		return
+	}
+	for i, x := range a[:len(dst)] {
+		dst[i] = x != flip
 	}
 }
 

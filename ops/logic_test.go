@@ -24,6 +24,15 @@ func TestCompare(t *testing.T) {
 	wantTensor(t, runOp(t, "And", 7, nil, x, y), of(t, []bool{false, false, false, true}))
 	wantTensor(t, runOp(t, "Or", 7, nil, x, y), of(t, []bool{false, true, true, true}))
 	wantTensor(t, runOp(t, "Xor", 7, nil, x, y), of(t, []bool{false, true, true, false}))
+	for _, one := range []bool{false, true} {
+		z := of(t, []bool{one}, 1)
+		for name, f := range map[string]func(bool) bool{"And": func(v bool) bool { return v && one }, "Or": func(v bool) bool { return v || one }, "Xor": func(v bool) bool { return v != one }} {
+			want := of(t, []bool{f(false), f(true)})
+			wantTensor(t, runOp(t, name, 7, nil, of(t, []bool{false, true}), z), want)
+			wantTensor(t, runOp(t, name, 7, nil, z, of(t, []bool{false, true})), want)
+			wantTensor(t, runOp(t, name, 7, nil, z, of(t, []bool{true}, 1)), of(t, []bool{f(true)}, 1))
+		}
+	}
 	wantTensor(t, runOp(t, "And", 6, attrs{"broadcast": 1, "axis": 0}, of(t, []bool{true, true, true, true}, 2, 2), of(t, []bool{true, false})), of(t, []bool{true, true, false, false}, 2, 2))
 	wantTensor(t, runOp(t, "Not", 1, nil, x), of(t, []bool{true, true, false, false}))
 	wantErr(t, "type float32", "And", 7, nil, a, b)
