@@ -2,6 +2,7 @@ package backend
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/qrun-onnx/qrun/backend/asm"
@@ -20,6 +21,19 @@ func (o *ConvOffsets) Reset() { o.bytes, o.reach = o.bytes[:0], 0 }
 // Add appends an offset of n elements, at least 0.
 func (o *ConvOffsets) Add(n int) {
 	o.bytes, o.reach = append(o.bytes, int64(4*n)), max(o.reach, n)
+}
+
+// Repeat appends the last n offsets so many times more, each time step elements further on, at least 0.
+func (o *ConvOffsets) Repeat(n, times, step int) {
+	for i := range o.bytes[len(o.bytes)-n:] {
+		o.reach = max(o.reach, int(o.bytes[len(o.bytes)-n+i]/4)+times*step)
+	}
+	o.bytes = slices.Grow(o.bytes, n*times)
+	for range times {
+		for _, b := range o.bytes[len(o.bytes)-n:] {
+			o.bytes = append(o.bytes, b+int64(4*step))
+		}
+	}
 }
 
 // Len is the number of offsets.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/qrun-onnx/qrun/backend/asm"
@@ -78,5 +79,25 @@ func TestConvF32(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestConvOffsetsRepeat(t *testing.T) {
+	var got, want ConvOffsets
+	for ch := range 5 {
+		for _, tap := range []int{0, 1, 40, 7} {
+			want.Add(100*ch + tap)
+			if ch == 0 {
+				got.Add(tap)
+			}
+		}
+	}
+	got.Repeat(4, 4, 100)
+	if !slices.Equal(got.bytes, want.bytes) || got.reach != want.reach {
+		t.Errorf("%v reaching %d, want %v reaching %d", got.bytes, got.reach, want.bytes, want.reach)
+	}
+	got.Repeat(0, 3, 100)
+	if got.Len() != 20 {
+		t.Errorf("%d offsets after none were repeated", got.Len())
 	}
 }

@@ -79,15 +79,18 @@ func (j *convRows) setOffsets() {
 
 // addOffsets appends where the elements under the kernel lie, by channel of a group and kernel position.
 func addOffsets(o *backend.ConvOffsets, s *convShape, in *phases) {
-	for ch := range s.c / s.groups {
-		for kd := range s.axes[0].kernel {
-			for kh := range s.axes[1].kernel {
-				for kw := range s.axes[2].kernel {
-					o.Add(ch*in.plane + in.tap(kd*s.axes[0].dilate, kh*s.axes[1].dilate, kw*s.axes[2].dilate))
-				}
+	channels, before := s.c/s.groups, o.Len()
+	if channels == 0 {
+		return
+	}
+	for kd := range s.axes[0].kernel {
+		for kh := range s.axes[1].kernel {
+			for kw := range s.axes[2].kernel {
+				o.Add(in.tap(kd*s.axes[0].dilate, kh*s.axes[1].dilate, kw*s.axes[2].dilate))
 			}
 		}
 	}
+	o.Repeat(o.Len()-before, channels-1, in.plane)
 }
 
 // Do lets slots lo to hi take blocks until none is left.
