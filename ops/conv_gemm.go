@@ -13,7 +13,6 @@ type convState struct {
 	shape   convShape
 	rows    convRows
 	spread  spreadJob
-	copies  []backend.PlanesKernel
 	deep    depthwise
 	planes  convPlanes
 	wino    convWinograd
@@ -138,13 +137,16 @@ func (o *conv) spread(c *graph.RunCtx, st *convState, x []float32) ([]float32, e
 
 // spreadTo brings x to a layout.
 func (o *conv) spreadTo(c *graph.RunCtx, st *convState, in *phases, x []float32) ([]float32, error) {
-	s := &st.shape
+	return st.spread.run(c, o.l.k, in, x, st.shape.n*st.shape.c)
+}
+
+// run brings planes to a layout.
+func (j *spreadJob) run(c *graph.RunCtx, k *backend.Kernels, in *phases, x []float32, planes int) ([]float32, error) {
 	in.spaced()
-	st.copies = in.kernels(o.l.k, st.copies)
-	st.spread = spreadJob{in: in, src: x, dst: floatScratch(c, in.plane*s.n*s.c), kernels: st.copies}
-	dst := st.spread.dst
-	err := c.For(s.n*s.c, 1+16384/in.plane, &st.spread)
-	st.spread = spreadJob{}
+	dst := floatScratch(c, in.plane*planes)
+	j.in, j.src, j.dst, j.kernels = in, x, dst, in.kernels(k, j.kernels)
+	err := c.For(planes, 1+16384/in.plane, j)
+	j.in, j.src, j.dst = nil, nil, nil
 	return dst, err
 }
 

@@ -3,8 +3,8 @@ package ops
 import (
 	"fmt"
 	"math"
+	"sync"
 
-	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
 	"github.com/qrun-onnx/qrun/tensor"
 )
@@ -14,16 +14,25 @@ func convTransposes(l lib) []graph.Def {
 }
 
 // convTranspose is the adjoint of convolution: input position i adds W to the outputs i*stride + k*dilation - padding.
-// It is a product of the transposed weights and the input, whose rows (output channel and kernel position) are then
-// added into the output in ascending order of kernel position.
+// Outputs with the same remainders by the strides are a convolution of stride 1 by the kernel positions that reach them.
+// Where padding would make too much of that, it is a product of the transposed weights and the input, whose rows (output
+// channel and kernel position) are then added into the output in ascending order of kernel position.
 type convTranspose struct {
-	l           lib
-	win         window
-	groups      int
-	outPad      []int
-	outShape    []int
-	shapeW      []int
-	transposedW []float32 // a constant W as [groups, M/groups*kernel, C/groups]
+	l        lib
+	win      window
+	groups   int
+	outPad   []int
+	outShape []int
+	shapeW   []int     // of a constant W
+	w        []float32 // elements of a constant W
+	packs    *transposedWeights
+}
+
+// transposedWeights are the forms of a constant W, each made when the first input comes that needs it.
+type transposedWeights struct {
+	addOnce, remOnce sync.Once
+	rows             []float32 // of transposeWeights
+	remainders       []float32 // of remainderWeights
 }
 
 func (l lib) newConvTranspose(a *graph.Attrs) (graph.Op, error) {
@@ -153,7 +162,7 @@ func (o *convTranspose) axis(i, rank, in, kernel int) (axis, error) {
 	return a, nil
 }
 
-// Prepack transposes a constant W.
+// Prepack notes a constant W: its form depends on the size of the input.
 func (o *convTranspose) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error) {
 	if len(consts) < 2 || consts[1] == nil || consts[1].Len() == 0 {
 		return o, nil, nil
@@ -163,18 +172,8 @@ func (o *convTranspose) Prepack(consts []*tensor.Tensor) (graph.Op, []int, error
 		return o, nil, nil
 	}
 	p := *o
-	p.shapeW = consts[1].Shape()
-	p.transposedW = make([]float32, len(w))
-	o.transposeWeights(p.transposedW, w, p.shapeW)
+	p.w, p.shapeW, p.packs = w, consts[1].Shape(), new(transposedWeights)
 	return &p, []int{1}, nil
-}
-
-func (o *convTranspose) transposeWeights(dst, w []float32, shape []int) {
-	rows := shape[0] / o.groups
-	cols := len(w) / shape[0]
-	for g := range o.groups {
-		transposeInto(dst[g*rows*cols:], w[g*rows*cols:], rows, cols, cols)
-	}
 }
 
 func (o *convTranspose) shape(x, w []int) (s convShape) {
@@ -206,143 +205,27 @@ func (o *convTranspose) Run(c *graph.RunCtx) error {
 
 // convTransposeState is what a run of a convTranspose keeps.
 type convTransposeState struct {
+	shape      convShape
 	product    product
 	add        addTaps
+	rem        remainders
+	spread     spreadJob
 	offA, offB []int
 }
 
 func (o *convTranspose) runFloat32(c *graph.RunCtx) error {
 	st := graph.State[convTransposeState](c)
-	w, shapeW := o.transposedW, o.shapeW
+	w, shapeW := o.w, o.shapeW
 	if w == nil {
-		shapeW = c.In[1].Shape()
-		w = floatScratch(c, c.In[1].Len())
-		o.transposeWeights(w, tensor.View[float32](c.In[1]), shapeW)
+		w, shapeW = tensor.View[float32](c.In[1]), c.In[1].Shape()
 	}
-	s := o.shape(c.In[0].Shape(), shapeW)
-	out := tensor.View[float32](c.Out[0])
+	st.shape = o.shape(c.In[0].Shape(), shapeW)
+	x, out := tensor.View[float32](c.In[0]), tensor.View[float32](c.Out[0])
 	if len(out) == 0 {
 		return nil
 	}
-	p := &st.product
-	p.k, p.batches, p.m, p.kk, p.n = o.l.k, s.n*s.groups, s.m/s.groups*s.k, s.c/s.groups, s.pix
-	p.a, p.lda, p.b, p.ldb, p.transB = w, p.kk, tensor.View[float32](c.In[0]), s.pix, false
-	p.c, p.ldc, p.sizeC = floatScratch(c, s.n*s.m*s.k*s.pix), s.pix, p.m*s.pix
-	p.alpha, p.epi, p.rowBias = 1, backend.Epilogue{}, nil
-	st.offA, st.offB = st.offA[:0], st.offB[:0]
-	for b := range p.batches {
-		st.offA = append(st.offA, b%s.groups*p.m*p.kk)
-		st.offB = append(st.offB, b*p.kk*s.pix)
+	if st.rem.init(&st.shape) {
+		return o.runRemainders(c, st, x, w, out)
 	}
-	p.offA, p.offB = st.offA, st.offB
-	st.add = addTaps{k: o.l.k, s: s, src: p.c, dst: out, bias: optional(c, 2)}
-	if err := p.run(c); err != nil {
-		return err
-	}
-	st.add.parts = min(s.n*s.m, 4*c.Threads())
-	st.add.row = align16(st.add.column() * s.axes[2].stride)
-	st.add.rows = floatScratch(c, st.add.parts*st.add.row)
-	err := c.For(st.add.parts, 1, &st.add)
-	st.add = addTaps{}
-	return err
-}
-
-// addTaps is the job that adds the rows of the product, one per kernel position, into the output. Its parts are groups
-// of planes. A row of the output is made from the rows that reach it, apart for each remainder of the column by the
-// stride, where they are contiguous; the order of the sums is that of kernel positions.
-type addTaps struct {
-	k        *backend.Kernels
-	s        convShape
-	src, dst []float32
-	bias     []float32
-	rows     []float32 // a row for each part
-	row      int       // elements of it
-	parts    int
-}
-
-// column is the number of outputs of a row that have the same remainder by the stride, at most.
-func (j *addTaps) column() int { w := &j.s.axes[2]; return (w.in + w.stride - 1) / w.stride }
-
-func (j *addTaps) Do(lo, hi int) {
-	s := &j.s
-	size := s.axes[0].in * s.axes[1].in * s.axes[2].in
-	planes := s.n * s.m
-	for part := lo; part < hi; part++ {
-		tmp := j.rows[part*j.row : (part+1)*j.row]
-		for p := part * planes / j.parts; p < (part+1)*planes/j.parts; p++ {
-			y := j.dst[p*size : (p+1)*size]
-			j.plane(y, j.src[p*s.k*s.pix:(p+1)*s.k*s.pix], tmp)
-			if j.bias != nil {
-				m := p % s.m
-				j.k.Binary(backend.Add, y, y, j.bias[m:m+1])
-			}
-		}
-	}
-}
-
-func (j *addTaps) plane(dst, src, tmp []float32) {
-	d, h, w := &j.s.axes[0], &j.s.axes[1], &j.s.axes[2]
-	for z := range d.in {
-		for y := range h.in {
-			clear(tmp)
-			for kd := range d.kernel {
-				i, ok := d.source(z, kd)
-				for kh := 0; ok && kh < h.kernel; kh++ {
-					if r, ok := h.source(y, kh); ok {
-						tap := (kd*h.kernel + kh) * w.kernel
-						j.addRow(tmp, src[tap*j.s.pix+(i*h.out+r)*w.out:])
-					}
-				}
-			}
-			at := (z*h.in + y) * w.in
-			weave(dst[at:at+w.in], tmp, w.stride)
-		}
-	}
-}
-
-// source is the position that kernel position k adds to output o of the transposed convolution, if there is one.
-func (a *axis) source(o, k int) (i int, ok bool) {
-	i = o + a.before - k*a.dilate
-	return i / a.stride, i >= 0 && i%a.stride == 0 && i/a.stride < a.out
-}
-
-// addRow adds the row of the input at src under all columns of the kernel.
-func (j *addTaps) addRow(tmp, src []float32) {
-	w, n := &j.s.axes[2], j.column()
-	for k := range w.kernel {
-		lo, hi := w.span(k)
-		if lo >= hi {
-			continue
-		}
-		x := lo*w.stride + k*w.dilate - w.before // of the output
-		to := tmp[x%w.stride*n+x/w.stride:][:hi-lo]
-		from := src[k*j.s.pix+lo:][:hi-lo]
-		j.k.Binary(backend.Add, to, to, from)
-	}
-}
-
-// weave puts the elements of stride rows, which follow each other in src, side by side.
-func weave(dst, src []float32, stride int) {
-	n := (len(dst) + stride - 1) / stride
-	switch stride {
-	case 1:
-		copy(dst, src)
-	case 2:
-		a, b := src[:n], src[n:2*n]
-		i := 0
-		for ; 2*i+8 <= len(dst); i += 4 {
-			d, s, t := dst[2*i:2*i+8:2*i+8], a[i:i+4:i+4], b[i:i+4:i+4]
-			d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7] = s[0], t[0], s[1], t[1], s[2], t[2], s[3], t[3]
-		}
-		for x := 2 * i; x < len(dst); x++ {
-			dst[x] = src[x%2*n+x/2]
-		}
-	default:
-		for r := range min(stride, len(dst)) {
-			from := src[r*n:]
-			for i, x := 0, r; x < len(dst); i, x = i+1, x+stride {
-				dst[x] = from[i]
-			}
-		}
-	}
+	return o.runAdd(c, st, x, w, out)
 }

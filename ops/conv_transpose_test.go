@@ -80,3 +80,31 @@ func TestConvTranspose(t *testing.T) {
 	wantErr(t, "do not fit 4 input channels", "ConvTranspose", 11, nil, x, ramp(t, 3, 4, 2, 2))
 	wantErr(t, "output_padding [1], want 2 values", "ConvTranspose", 11, attrs{"output_padding": []int{1}}, x, ramp(t, 4, 4, 2, 2))
 }
+
+// TestConvTransposeMethods compares results with float64, of sizes that take either method, in one thread and in several.
+func TestConvTransposeMethods(t *testing.T) {
+	for i, tc := range []struct {
+		x, w []int
+		at   attrs
+	}{
+		{[]int{2, 5, 9, 20}, []int{5, 3, 2, 2}, attrs{"strides": []int{2, 2}}},
+		{[]int{1, 8, 7, 33}, []int{8, 3, 2, 2}, attrs{"strides": []int{2, 2}, "group": 2}},
+		{[]int{1, 5, 14, 13}, []int{5, 30, 4, 4}, attrs{"strides": []int{2, 2}, "pads": []int{1, 1, 1, 1}}},
+		{[]int{1, 6, 14, 13}, []int{6, 4, 3, 3}, attrs{"strides": []int{2, 2}, "pads": []int{1, 1, 1, 1}, "output_padding": []int{1, 1}, "group": 3}},
+		{[]int{1, 3, 12, 30}, []int{3, 1, 3, 2}, attrs{"strides": []int{3, 2}, "output_shape": []int{37, 59}, "dilations": []int{2, 1}}},
+		{[]int{1, 4, 10, 11}, []int{4, 4, 3, 3}, attrs{"pads": []int{1, 1, 1, 1}}},
+		{[]int{1, 4, 3, 1000}, []int{4, 40, 1, 5}, attrs{"strides": []int{1, 3}, "pads": []int{0, 2, 0, 1}}},
+		{[]int{1, 6, 1200}, []int{6, 40, 16}, attrs{"strides": []int{8}, "pads": []int{4, 4}}},
+		{[]int{1, 3, 5, 6, 9}, []int{3, 4, 2, 2, 3}, attrs{"strides": []int{2, 2, 3}}},
+		{[]int{1, 3, 5, 6, 9}, []int{3, 4, 3, 3, 4}, attrs{"strides": []int{2, 1, 2}, "pads": []int{1, 1, 1, 1, 0, 2}}},
+		{[]int{2, 7, 1, 1}, []int{7, 5, 4, 4}, nil},
+		{[]int{1, 7, 5, 6}, []int{7, 5, 1, 2}, attrs{"strides": []int{2, 2}}},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			groups, _ := tc.at["group"].(int)
+			x, w, bias := ramp(t, tc.x...), ramp(t, tc.w...), ramp(t, tc.w[1]*max(groups, 1))
+			got := bothWays(t, "ConvTranspose", 11, tc.at, 1, x, w, bias)
+			wantClose(t, toFloat64(t, got), runOp(t, "ConvTranspose", 22, tc.at, toFloat64(t, x), toFloat64(t, w), toFloat64(t, bias)), 1e-5)
+		})
+	}
+}

@@ -25,7 +25,7 @@ func floatBytes(lists ...[]float32) int64 {
 func (o *matMul) WeightBytes() int64           { return packedBytes(o.packs...) }
 func (o *gemm) WeightBytes() int64             { return packedBytes(o.pack) + floatBytes(o.bias) }
 func (o *conv) WeightBytes() int64             { return floatBytes(o.w) }
-func (o *convTranspose) WeightBytes() int64    { return floatBytes(o.transposedW) }
+func (o *convTranspose) WeightBytes() int64    { return floatBytes(o.w) }
 func (o *contribAttention) WeightBytes() int64 { return packedBytes(o.pack) }
 
 func (o *recurrent) WeightBytes() int64 {
