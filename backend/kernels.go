@@ -19,6 +19,7 @@ type Kernels struct {
 	scratch        *sync.Pool // of *[]int16, for A in that form
 	floats         *sync.Pool // of *[]float32
 	transpose      asm.Transpose
+	weave          asm.Weave
 	turn           [2]asm.Turn            // of 8 and of 16 rows
 	requantize     [2]asm.Requantize      // by column, by row
 	interleave     map[int]asm.Interleave // by the rows that they bring together

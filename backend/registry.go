@@ -58,8 +58,10 @@ func All() []*Kernels {
 		switch t.floats {
 		case asm.AVX2, asm.AVX512:
 			k.transpose, k.turn = asm.TransposeAVX2, [2]asm.Turn{asm.Turn8AVX2, asm.Turn16AVX2}
+			k.weave = asm.WeaveAVX2
 			k.interleave[2], k.interleave[4] = asm.Interleave2AVX2, asm.Interleave4AVX2
 		case asm.NEON:
+			k.weave = asm.WeaveNEON
 			k.transpose, k.turn = asm.TransposeNEON, [2]asm.Turn{asm.Turn8NEON, asm.Turn16NEON}
 			k.requantize = [2]asm.Requantize{asm.RequantizeColumnsNEON, asm.RequantizeRowsNEON}
 			k.nbits, k.widenNBits, k.rotary = asm.NBitsNEON, asm.WidenNBitsNEON, asm.RotaryNEON

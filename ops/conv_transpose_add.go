@@ -133,15 +133,10 @@ func weave(k *backend.Kernels, dst, src []float32, ld, stride int) {
 	case stride%8 == 0 && len(dst)%stride == 0:
 		backend.Transpose(k, dst, stride, src, ld, stride, len(dst)/stride)
 	case stride == 2 && len(dst) > 1:
-		n := (len(dst) + 1) / 2
-		a, b := src[:n], src[ld:ld+len(dst)/2]
-		i := 0
-		for ; 2*i+8 <= len(dst); i += 4 {
-			d, s, t := dst[2*i:2*i+8:2*i+8], a[i:i+4:i+4], b[i:i+4:i+4]
-			d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7] = s[0], t[0], s[1], t[1], s[2], t[2], s[3], t[3]
-		}
-		for x := 2 * i; x < len(dst); x++ {
-			dst[x] = src[x%2*ld+x/2]
+		n := len(dst) / 2
+		k.Weave(dst, 2*n, src, src[ld:], n, 1, n)
+		if len(dst)%2 == 1 {
+			dst[2*n] = src[n]
 		}
 	default:
 		for r := range min(stride, len(dst)) {

@@ -226,9 +226,38 @@ func (j *remainders) block(g *backend.ConvF32, scratch []float32, b int, at [3]i
 			break
 		}
 	}
+	if j.s.axes[2].stride == 2 {
+		j.pairs(scratch, b*m, n, at, rows, cols)
+		return
+	}
 	for ch := range m {
 		for r := range rows {
 			j.place(scratch[ch*n+r*j.in.size[2]:], b*m+ch, m*n, [3]int{at[0], at[1] + r, at[2]}, cols)
+		}
+	}
+}
+
+// pairs is place for a stride of two, for all rows and channels of a block, from plane on.
+func (j *remainders) pairs(src []float32, plane, n int, at [3]int, rows, cols int) {
+	s := j.s
+	d, h, w := &s.axes[0], &s.axes[1], &s.axes[2]
+	m, x0 := s.m/s.groups, 2*at[2]
+	width := min(2*cols, w.in-x0)
+	for i := range d.stride * h.stride {
+		z, y := at[0]*d.stride+i/h.stride, at[1]*h.stride+i%h.stride
+		if z >= d.in || y >= h.in {
+			continue
+		}
+		count := min(rows, (h.in-y+h.stride-1)/h.stride)
+		for ch := range m {
+			dst := j.out[(((plane+ch)*d.in+z)*h.in+y)*w.in+x0:]
+			even, odd := src[(2*i*m+ch)*n:], src[((2*i+1)*m+ch)*n:]
+			j.k.Weave(dst, h.stride*w.in, even, odd, j.in.size[2], count, width/2)
+			if width%2 == 1 {
+				for r := range count {
+					dst[r*h.stride*w.in+width-1] = even[r*j.in.size[2]+width/2]
+				}
+			}
 		}
 	}
 }

@@ -12,7 +12,7 @@ func families() []*Family {
 		peakFamily(), readFamily(), nbitsFamily(), widenNBitsFamily(), rotaryFamily(),
 		gemmU8S8Family(), gemmF32Family(), gemmF16Family(),
 		gemmU8C8Family(), restFamily(), columnsFamily(),
-		widenFamily(), signedFamily(), pairFamily(), transposeFamily(), interleaveFamily(), turnFamily(), requantizeFamily(),
+		widenFamily(), signedFamily(), pairFamily(), transposeFamily(), interleaveFamily(), weaveFamily(), turnFamily(), requantizeFamily(),
 		convFamily(), pixelsFamily(), depthwiseFamily(), depthwisePlanesFamily(), poolPlanesFamily(), winogradFamily(), patchesFamily(),
 	}, vecFamilies()...)
 }
