@@ -43,12 +43,13 @@ def draw(drawn, path):
         kinds = [k for k in kinds if any(b[k[0]] for b in group)]
         height = 0.8 / len(kinds)
         for i, (column, color, label) in enumerate(kinds):
-            places = [y + (i - (len(kinds) - 1) / 2) * height for y, b in enumerate(group) if b[column]]
+            both = [len(kinds) == 2 and None not in b[1:] for b in group]  # bars of one kind alone lie on their label's height
+            places = [y + (i - 0.5) * height * both[y] for y, b in enumerate(group) if b[column]]
             drawn_bars = ax.barh(places, [b[column] for b in group if b[column]], height * 0.9, color=color, label=label)
             ax.bar_label(drawn_bars, fmt="%.2fx", padding=2, fontsize=7)
         ax.axvline(1, color=INK, linestyle="--", linewidth=0.8)
         ax.set_yticks(range(len(group)), [b[0] for b in group])
-        ax.invert_yaxis()
+        ax.set_ylim(len(group) - 0.4, -0.6)
         ax.set_title(title, loc="left", fontsize=9, fontweight="bold")
         ax.spines[["top", "right"]].set_visible(False)
         ax.set_xlim(0, longest * 1.1)
