@@ -63,6 +63,10 @@ func (o *conv) runFloat32(c *graph.RunCtx) error {
 	return o.runRows(c, st, x, w, out, bias, z)
 }
 
+// A product of up to inPlaceDepth input channels reads the input where it lies if its weights, which it reads again for
+// each panel, take a part of the first-level cache only: packing would cost more than it saves.
+const inPlaceDepth, inPlaceWeights = 24, 8 << 10
+
 // runPointwise is a product with the input as it is.
 func (o *conv) runPointwise(c *graph.RunCtx, st *convState, x, w, out, bias, z []float32) error {
 	s, p := &st.shape, &st.product
@@ -77,6 +81,11 @@ func (o *conv) runPointwise(c *graph.RunCtx, st *convState, x, w, out, bias, z [
 		st.offB = append(st.offB, b*s.k*s.pix)
 	}
 	p.offA, p.offB = st.offA, st.offB
+	p.inPlace.Reset()
+	if s.k > 0 && s.k <= inPlaceDepth && p.m*s.k <= inPlaceWeights {
+		p.inPlace.Add(0)
+		p.inPlace.Repeat(1, s.k-1, s.pix)
+	}
 	return p.run(c)
 }
 

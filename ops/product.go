@@ -37,7 +37,8 @@ type product struct {
 	epi        backend.Epilogue
 	rowBias    []float32 // bias per row, groups*m of them: batch i has group i%groups
 	groups     int
-	late       fusedActivation // applied after the epilogue
+	late       fusedActivation     // applied after the epilogue
+	inPlace    backend.ConvOffsets // of the rows of b, when it is read where it lies; else empty
 
 	width, cols int
 	next        atomic.Int64
@@ -49,6 +50,7 @@ type product struct {
 // productSlot is what one goroutine works with.
 type productSlot struct {
 	gemm   backend.GemmF32
+	conv   backend.ConvF32
 	packed backend.PackedF32
 }
 
@@ -91,33 +93,44 @@ func (j *product) Do(lo, hi int) {
 }
 
 func (j *product) block(s *productSlot, dst []float32, batch, col int) {
-	n := min(j.width, j.n-col)
-	switch {
-	case j.kk == 0:
-		j.k.PackF32Into(&s.packed, dst, nil, 0, n, n, false)
-	case j.transB:
-		j.k.PackF32Into(&s.packed, dst, j.b[j.offB[batch]+col*j.ldb:], j.kk, n, j.ldb, true)
-	default:
-		j.k.BindF32Into(&s.packed, dst, j.b[j.offB[batch]+col:], j.kk, n, j.ldb, false, j.m)
-	}
-	at := batch*j.sizeC + col
-	s.gemm = backend.GemmF32{M: j.m, A: j.a[j.offA[batch]:], LDA: j.lda, B: &s.packed, C: j.c[at:], LDC: j.ldc, Alpha: j.alpha, Epi: j.epi}
+	n, at := min(j.width, j.n-col), batch*j.sizeC+col
+	epi := j.epi
 	if j.epi.Bias != nil {
-		s.gemm.Epi.Bias = j.epi.Bias[col : col+n]
+		epi.Bias = j.epi.Bias[col : col+n]
 	}
 	if j.epi.Residual != nil {
-		s.gemm.Epi.Residual = j.epi.Residual[at:]
+		epi.Residual = j.epi.Residual[at:]
 	}
 	if j.rowBias != nil {
 		first := batch % j.groups * j.m
-		s.gemm.Epi.BiasRow = j.rowBias[first : first+j.m]
+		epi.BiasRow = j.rowBias[first : first+j.m]
 	}
-	s.gemm.Init(j.k, 1)
-	s.gemm.Do(0, s.gemm.Tasks())
+	a, c := j.a[j.offA[batch]:], j.c[at:]
+	if j.inPlace.Len() > 0 {
+		s.conv = backend.ConvF32{M: j.m, N: n, A: a, LDA: j.lda, X: j.b[j.offB[batch]+col:], Offsets: &j.inPlace, C: c, LDC: j.ldc, Epi: epi}
+		s.conv.Run(j.k)
+	} else {
+		j.pack(&s.packed, dst, batch, col, n)
+		s.gemm = backend.GemmF32{M: j.m, A: a, LDA: j.lda, B: &s.packed, C: c, LDC: j.ldc, Alpha: j.alpha, Epi: epi}
+		s.gemm.Init(j.k, 1)
+		s.gemm.Do(0, s.gemm.Tasks())
+	}
 	if f, ok := j.late.unary(); ok {
 		for i := range j.m {
 			row := j.c[at+i*j.ldc : at+i*j.ldc+n]
 			j.k.Unary(f, row, row, j.late.p0, j.late.p1)
 		}
+	}
+}
+
+// pack packs n columns of a batch's B.
+func (j *product) pack(p *backend.PackedF32, dst []float32, batch, col, n int) {
+	switch {
+	case j.kk == 0:
+		j.k.PackF32Into(p, dst, nil, 0, n, n, false)
+	case j.transB:
+		j.k.PackF32Into(p, dst, j.b[j.offB[batch]+col*j.ldb:], j.kk, n, j.ldb, true)
+	default:
+		j.k.BindF32Into(p, dst, j.b[j.offB[batch]+col:], j.kk, n, j.ldb, false, j.m)
 	}
 }
