@@ -35,6 +35,7 @@ type pool struct {
 	columnMajor bool // indices count columns first
 	countPad    bool
 	p           float64
+	global      globalPool // for windows that are the whole input
 }
 
 func (l lib) newPool(a *graph.Attrs, kind poolKind) (*pool, error) {
@@ -44,7 +45,7 @@ func (l lib) newPool(a *graph.Attrs, kind poolKind) (*pool, error) {
 	}
 	a.Require("kernel_shape")
 	w.ceil = a.Bool("ceil_mode", false)
-	return &pool{l: l, kind: kind, win: w}, nil
+	return &pool{l: l, kind: kind, win: w, global: globalPool{l: l, kind: kind}}, nil
 }
 
 func (l lib) newMaxPool(a *graph.Attrs) (graph.Op, error) {

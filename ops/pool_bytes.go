@@ -41,6 +41,7 @@ func (o *pool) runBytes(c *graph.RunCtx) error {
 	g, ok := planesOf(j.axes)
 	g.Max = true
 	j.hasKernel = ok && j.kernel.Pool(o.l.k, g)
+	j.flatten()
 	j.batch = min(planes, 1+poolBatch/(j.in+j.out))
 	j.floats = floatScratch(c, c.Threads()*j.memory())
 	err := c.For(planes, planeGrain(j.in+j.out), j)
@@ -48,8 +49,8 @@ func (o *pool) runBytes(c *graph.RunCtx) error {
 	return err
 }
 
-// memory is the number of floats of a goroutine: a batch of planes of the input and of the result, and a row.
-func (j *poolBytes) memory() int { return j.batch*(j.in+j.out) + j.axes[2].in }
+// memory is the number of floats of a goroutine: a batch of planes of the input and of the result, and what one plane needs.
+func (j *poolBytes) memory() int { return j.batch*(j.in+j.out) + j.poolRows.memory() }
 
 var _ par.WorkerBody = (*poolBytes)(nil)
 

@@ -5,19 +5,23 @@ import (
 
 	"github.com/qrun-onnx/qrun/backend"
 	"github.com/qrun-onnx/qrun/graph"
+	"github.com/qrun-onnx/qrun/internal/par"
 	"github.com/qrun-onnx/qrun/tensor"
 )
 
 // poolRows is the job of float32 pooling, by planes: for each output row the input rows of its windows are reduced
-// into one row, from top to bottom, and that is reduced from left to right.
+// into one row, from top to bottom, and that is reduced from left to right; with a step of 1, for many rows at once.
 type poolRows struct {
 	o        *pool
 	axes     [3]axis
 	src, dst []float32
-	rows     []float32 // one input row for each range
+	mem      []float32 // for each range what memory says
 	grain    int
 	kernel   backend.PlanesKernel
-	counts   []float32 // for means with a kernel: what each result is divided by
+	flat     poolFlat
+	isFlat   bool
+	counts   []float32  // for means by a kernel or flat: what each result is divided by
+	whole    globalRows // where the only window is the input
 }
 
 func (o *pool) runFloat32(c *graph.RunCtx) error {
@@ -29,6 +33,12 @@ func (o *pool) runFloat32(c *graph.RunCtx) error {
 		return nil
 	}
 	planes := shape[0] * shape[1]
+	if j.isWhole() {
+		j.whole = globalRows{&o.global, j.src, j.dst}
+		err := c.For(planes, planeGrain(len(j.src)/planes), &j.whole)
+		j.src, j.dst, j.whole = nil, nil, globalRows{}
+		return err
+	}
 	j.counts = j.counts[:0]
 	if g, ok := planesOf(j.axes); ok {
 		if g.Max = o.kind == poolMax; j.kernel.Pool(o.l.k, g) {
@@ -38,11 +48,35 @@ func (o *pool) runFloat32(c *graph.RunCtx) error {
 			return err
 		}
 	}
+	if j.flatten(); j.isFlat {
+		j.setCounts()
+	}
 	j.grain = max(1, min(planes/c.Threads(), 1+32768/(1+len(j.src)/planes)))
-	j.rows = floatScratch(c, (planes+j.grain-1)/j.grain*j.axes[2].in)
-	err := c.For((planes+j.grain-1)/j.grain, 1, j)
-	j.src, j.dst, j.rows = nil, nil, nil
+	ranges := (planes + j.grain - 1) / j.grain
+	j.mem = floatScratch(c, c.Threads()*j.memory())
+	err := c.For(ranges, 1, j)
+	j.src, j.dst, j.mem = nil, nil, nil
 	return err
+}
+
+// isWhole reports whether there is one window in each plane, and it is the plane.
+func (j *poolRows) isWhole() bool {
+	for i := range j.axes {
+		if a := &j.axes[i]; a.out != 1 || a.before != 0 || a.kernel != a.in || a.dilate != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+func (j *poolRows) flatten() { j.flat, j.isFlat = newPoolFlat(&j.axes) }
+
+// memory is the number of floats that a goroutine needs: those of the flat form, else a row of the input.
+func (j *poolRows) memory() int {
+	if j.isFlat {
+		return j.flat.memory()
+	}
+	return j.axes[2].in
 }
 
 // poolPlanes is the job where there is a kernel for whole planes.
@@ -72,18 +106,29 @@ func (j *poolRows) setCounts() {
 	}
 }
 
-func (j *poolRows) Do(lo, hi int) {
+var _ par.WorkerBody = (*poolRows)(nil)
+
+func (j *poolRows) Do(lo, hi int) { j.DoAs(0, lo, hi) }
+
+// DoAs computes the ranges lo to hi of planes.
+func (j *poolRows) DoAs(worker, lo, hi int) {
 	in, out := j.axes[0].in*j.axes[1].in*j.axes[2].in, j.axes[0].out*j.axes[1].out*j.axes[2].out
-	width := j.axes[2].in
-	for g := lo; g < hi; g++ {
-		row := j.rows[g*width : (g+1)*width]
-		for p := g * j.grain; p < min((g+1)*j.grain, len(j.dst)/out); p++ {
-			j.plane(j.dst[p*out:(p+1)*out], j.src[p*in:(p+1)*in], row)
-		}
+	mem := j.mem[worker*j.memory():][:j.memory()]
+	for p := lo * j.grain; p < min(hi*j.grain, len(j.dst)/out); p++ {
+		j.plane(j.dst[p*out:(p+1)*out], j.src[p*in:(p+1)*in], mem)
 	}
 }
 
 func (j *poolRows) plane(dst, src, row []float32) {
+	switch {
+	case j.isFlat && j.o.kind == poolMax:
+		j.flat.plane(j.o.l.k, backend.Max, &j.axes, dst, src, row)
+		return
+	case j.isFlat:
+		j.flat.plane(j.o.l.k, backend.Add, &j.axes, dst, src, row)
+		j.o.l.k.Binary(backend.Div, dst, dst, j.counts)
+		return
+	}
 	d, h, w := &j.axes[0], &j.axes[1], &j.axes[2]
 	for z := range d.out {
 		z0, z1 := d.taps(z)

@@ -24,6 +24,13 @@ func TestPoolsAgree(t *testing.T) {
 		{[]int{1, 2, 7, 8}, attrs{"kernel_shape": []int{4, 3}, "strides": []int{2, 2}, "auto_pad": "SAME_LOWER"}},
 		{[]int{1, 2, 5, 6, 7}, attrs{"kernel_shape": []int{2, 3, 3}, "strides": []int{1, 2, 1}, "pads": []int{1, 0, 1, 0, 1, 1}}},
 		{[]int{1, 2, 9, 300}, attrs{"kernel_shape": []int{5, 1}}},
+		{[]int{2, 3, 9, 10}, attrs{"kernel_shape": []int{2, 2}}},
+		{[]int{2, 3, 13, 14}, attrs{"kernel_shape": []int{13, 7}, "pads": []int{6, 3, 6, 3}}},
+		{[]int{1, 2, 60, 400}, attrs{"kernel_shape": []int{4, 6}, "dilations": []int{3, 2}, "pads": []int{2, 4, 1, 0}}}, // in blocks
+		{[]int{1, 2, 50, 401}, attrs{"kernel_shape": []int{4, 2}}},                                                      // in place, in blocks
+		{[]int{1, 2, 5, 6}, attrs{"kernel_shape": []int{2, 1}, "pads": []int{1, 0, 2, 0}, "ceil_mode": 1}},
+		{[]int{3, 5, 7, 6}, attrs{"kernel_shape": []int{7, 6}}}, // the whole plane
+		{[]int{3, 5, 2, 3, 4}, attrs{"kernel_shape": []int{2, 3, 4}}},
 	} {
 		t.Run(fmt.Sprint(tc.x, tc.at["kernel_shape"]), func(t *testing.T) {
 			x := ramp(t, tc.x...)
