@@ -70,7 +70,10 @@ HIDDEN = {"avx512vnni": "amx", "avx2": "avx512"}
 def mask(work, like):
     """The environment of a peer that is to see no more than the tier's instruction sets; see mask.c."""
     library = work / "mask.so"
-    run(os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", library, HERE / "mask.c", "-ldl")
+    try:
+        run(os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", library, HERE / "mask.c", "-ldl")
+    except (subprocess.CalledProcessError, OSError) as e:
+        raise SystemExit(f"--like needs Linux on x86-64 and a C compiler (cc, or what CC names): {e}") from e
     env = {"LD_PRELOAD": str(library), "HIDE": HIDDEN[like]}
     if like == "avx2":  # the C library has chosen its functions before
         env["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD"

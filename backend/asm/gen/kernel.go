@@ -71,7 +71,7 @@ type Kernel struct {
 	consts map[uint32]int
 }
 
-// NewKernel starts a kernel; the pointer to its arguments is in AX, or R0 of arm64, until FreeArgs.
+// NewKernel starts a kernel; the pointer to its arguments is in AX, or R0 of arm64.
 func NewKernel(name string, isa *ISA, args *Args) *Kernel {
 	k := &Kernel{Name: name, ISA: isa, Args: args, live: map[Reg]string{}, labels: map[string]int{}, consts: map[uint32]int{}, free: isa.Regs}
 	k.a = k.argsReg()
@@ -182,9 +182,6 @@ func (k *Kernel) Load(name string) Reg {
 	}
 	return r
 }
-
-// FreeArgs gives the argument pointer's register back, for kernels that have loaded all they need.
-func (k *Kernel) FreeArgs() { k.Free(k.a) }
 
 // Label makes a label that is unique in the kernel.
 func (k *Kernel) Label(name string) Label {
